@@ -1,0 +1,1 @@
+"""datmos: predictors of listener ratings that do not fall for spurious correlations."""

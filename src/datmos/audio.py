@@ -1,0 +1,102 @@
+"""Reading audio: only the needed seconds, mono, at the encoder's rate, cropped or tiled to one length."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+import torch
+import torchaudio
+
+from datmos.params import AudioParams
+
+SILENCE = 1e-5  # peak below -100 dBFS: nothing a listener could have rated
+CANCELLED = 1e-3  # mono mix 60 dB below its channels: opposite phases, not a recording
+FULL_SCALE_LIMIT = 10.0  # +20 dB over full scale: integers stored as floats, or garbage
+
+
+class UnusableAudioError(Exception):
+    """A file that can't be used; the message is the reason shown in data/excluded.csv."""
+
+
+class AudioHeader(NamedTuple):
+    """What a file's header says."""
+
+    duration_s: float
+    sample_rate: int
+    channels: int
+
+
+def read_excerpt(path: Path, audio: AudioParams) -> tuple[np.ndarray, AudioHeader]:
+    """Decode the excerpt of a file that `AudioParams` asks for, as mono.
+
+    A clip longer than ``offset + clip_seconds`` is cropped at ``offset``; a shorter one is cropped as late as
+    still gives ``clip_seconds``, or taken whole.
+
+    Returns:
+        Mono samples (channel mean), float32, shape (samples,), at the file's own rate, and its header.
+
+    Raises:
+        UnusableAudioError: not a readable file, too short, silent, not finite, or far above full scale.
+    """
+    if path.is_dir():
+        raise UnusableAudioError("is a folder, not a file")
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            header = AudioHeader(file.frames / file.samplerate, file.samplerate, file.channels)
+            if header.duration_s < audio.min_seconds:
+                raise UnusableAudioError(
+                    f"{header.duration_s:.3g} s long, shorter than audio.min_seconds {audio.min_seconds:g}"
+                )
+            wanted = round(audio.clip_seconds * file.samplerate)
+            start = min(round(audio.offset * file.samplerate), max(0, file.frames - wanted))
+            if start > 0:
+                file.seek(start)
+            samples = file.read(wanted, dtype="float32", always_2d=True)  # (samples, channels)
+    except soundfile.LibsndfileError as error:
+        raise UnusableAudioError(_why_unreadable(path, error)) from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: soundfile, an ill-formed file while seeking
+        raise UnusableAudioError(str(error)) from None
+    if len(samples) < min(wanted, file.frames - start):  # cut short: the header promises more than there is
+        header = header._replace(duration_s=(start + len(samples)) / header.sample_rate)
+    _check_samples(samples, header, audio)
+    return samples.mean(axis=1), header
+
+
+def _why_unreadable(path: Path, error: soundfile.LibsndfileError) -> str:
+    try:
+        size = path.stat().st_size
+    except OSError as problem:  # missing, a dangling link, a loop of links, no permission
+        return problem.strerror or str(problem)
+    return "empty file" if size == 0 else f"can't be decoded: {error.error_string.strip()}"
+
+
+def _check_samples(samples: np.ndarray, header: AudioHeader, audio: AudioParams) -> None:
+    if len(samples) < audio.min_seconds * header.sample_rate:
+        raise UnusableAudioError(f"only {len(samples)} samples could be decoded")
+    if not np.isfinite(samples).all():
+        raise UnusableAudioError("has samples that are NaN or infinite")
+    peak = float(np.abs(samples).max())
+    if peak > FULL_SCALE_LIMIT:
+        raise UnusableAudioError(f"peak {peak:.3g} is far above full scale 1.0")
+    swing = float(np.ptp(samples, axis=0).max())  # largest minus lowest value: a constant offset is silent too
+    if swing < SILENCE:
+        raise UnusableAudioError("silent")
+    if float(np.ptp(samples.mean(axis=1))) < max(SILENCE, CANCELLED * swing):
+        raise UnusableAudioError("its channels cancel out: the mono mix is silent")
+
+
+def load_clip(path: Path, audio: AudioParams, sample_rate: int) -> torch.Tensor:
+    """Load one clip for the encoder: the excerpt, resampled, repeated if short.
+
+    Returns:
+        Waveform, float32, shape (round(clip_seconds * sample_rate),).
+
+    Raises:
+        UnusableAudioError: see `read_excerpt`.
+    """
+    samples, header = read_excerpt(path, audio)
+    waveform = torchaudio.functional.resample(torch.from_numpy(samples), header.sample_rate, sample_rate)
+    length = round(audio.clip_seconds * sample_rate)
+    repeats = -(-length // len(waveform))
+    return waveform.repeat(repeats)[:length]

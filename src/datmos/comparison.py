@@ -1,0 +1,152 @@
+"""Strategies side by side: differences for `dvc metrics diff`, the paper's Table I, and rows for plots.
+
+``metrics`` is ``{strategy: what evaluate_predictions returned}`` everywhere, fresh or read back from JSON,
+where NaN is None. Strategies are shown in its order.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from datmos.errors import DatmosError, nearest
+
+# column of Table I -> (its header, the direction that is better)
+TABLE_METRICS = {"mse": ("MSE ↓", min), "srcc": ("SRCC ↑", max)}
+Metrics = Mapping[str, Mapping[str, Any]]
+
+
+def compare(metrics: Metrics, baseline: str, aspects: Sequence[str]) -> dict[str, Any]:
+    """Compare system-level MSE and SRCC of every strategy with the baseline's.
+
+    Returns ``{aspect: {strategy: {"mse", "mse_delta", "mse_delta_std", "srcc", "srcc_delta",
+    "srcc_delta_std"}}}``: means over seeds; a delta is strategy minus baseline of the same seed, so that what
+    a seed does to both cancels, and its std (ddof 1, NaN for one seed) is over seeds. A negative
+    ``mse_delta`` and a positive ``srcc_delta`` are improvements. The baseline has deltas of 0.
+
+    Raises `DatmosError` for an unknown baseline, or strategies that differ in seeds or systems.
+    """
+    if baseline not in metrics:
+        raise DatmosError(
+            f"evaluate.baseline: unknown strategy '{baseline}'{nearest(baseline, metrics)} "
+            f"Expected one of: {', '.join(metrics)}"
+        )
+    _common_counts(metrics, aspects)
+    return {
+        aspect: {
+            strategy: _against(scores[aspect]["system"], metrics[baseline][aspect]["system"])
+            for strategy, scores in metrics.items()
+        }
+        for aspect in aspects
+    }
+
+
+def _against(system: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str, float]:
+    result = {}
+    for metric in TABLE_METRICS:
+        paired = zip(system[metric]["seeds"], baseline[metric]["seeds"], strict=True)
+        deltas = [_number(ours) - _number(theirs) for ours, theirs in paired]
+        result[metric] = _number(system[metric]["mean"])
+        result[f"{metric}_delta"] = float(np.mean(deltas))
+        result[f"{metric}_delta_std"] = float(np.std(deltas, ddof=1)) if len(deltas) > 1 else math.nan
+    return result
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _common_counts(metrics: Metrics, aspects: Sequence[str]) -> dict[str, int]:
+    """Return the counts of seeds, systems and clips, which must be one for a comparison to be fair."""
+    counts = {strategy: dict(scores[aspects[0]]["counts"]) for strategy, scores in metrics.items()}
+    first, *others = counts
+    for strategy in others:
+        if counts[strategy] != counts[first]:
+            raise DatmosError(
+                f"strategies can't be compared: '{first}' was evaluated on {counts[first]}, "
+                f"'{strategy}' on {counts[strategy]}. Run `dvc repro` to evaluate both anew."
+            )
+    return counts[first]
+
+
+def table1(metrics: Metrics, aspects: Sequence[str]) -> str:
+    """Lay system-level results out as Table I of arXiv 2603.16201, in GitHub markdown.
+
+    One row a strategy; two columns an aspect: MSE (squared rating units) and SRCC, as ``mean ± std`` over
+    seeds (the mean alone for one seed, n/a for NaN). The best mean of a column is bold; means that print
+    alike tie.
+
+    Raises `DatmosError` if strategies differ in seeds or systems.
+    """
+    counts = _common_counts(metrics, aspects)
+    columns = [
+        _column([scores[aspect]["system"][metric] for scores in metrics.values()], metric)
+        for aspect in aspects
+        for metric in TABLE_METRICS
+    ]
+    heads = [f"{aspect} {head}" for aspect in aspects for head, _ in TABLE_METRICS.values()]
+    body = zip(metrics, *columns, strict=True)
+    lines = [["Strategy", *heads], [":---"] + ["---:"] * len(heads), *map(list, body)]
+    return f"{_caption(counts)}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _caption(counts: Mapping[str, int]) -> str:
+    several = counts["seeds"] > 1
+    spread = f"mean ± standard deviation over {counts['seeds']} seeds" if several else "1 seed"
+    return (
+        f"System level ({counts['systems']} systems, scores averaged over the clips of a system first), "
+        f"{spread}. Bold is the best mean of a column, which need not be significant."
+    )
+
+
+def _column(summaries: list[Mapping[str, Any]], metric: str) -> list[str]:
+    means = [_number(summary["mean"]) for summary in summaries]
+    stds = [_number(summary["std"]) for summary in summaries]
+    better = TABLE_METRICS[metric][1]
+    known = [mean for mean in means if math.isfinite(mean)]
+    digits = 3 if metric == "srcc" or not known else _digits(better(known))
+    best = f"{better(known):.{digits}f}" if known else None  # as printed, so that what looks alike ties
+    return [_cell(mean, std, digits, best) for mean, std in zip(means, stds, strict=True)]
+
+
+def _digits(value: float) -> int:
+    """Decimals that show three significant digits: MSE depends on the rating scale, 1..10 or 0..100."""
+    return 3 if value == 0 else min(max(2 - math.floor(math.log10(abs(value))), 0), 9)
+
+
+def _cell(mean: float, std: float, digits: int, best: str | None) -> str:
+    if not math.isfinite(mean):
+        return "n/a"
+    text = f"{mean:.{digits}f}"
+    cell = f"{text} ± {std:.{digits}f}" if math.isfinite(std) else text
+    return f"**{cell}**" if text == best else cell
+
+
+def comparison_rows(metrics: Metrics, aspects: Sequence[str]) -> pd.DataFrame:
+    """List all results in long form: ``strategy, aspect, level, metric, mean, std, ensemble``.
+
+    ``level`` is ``system``, ``utterance``, or ``system within <category>``, which has ``srcc`` only.
+    """
+    rows = [
+        (strategy, aspect, level, metric, *(_number(summary[key]) for key in ("mean", "std", "ensemble")))
+        for strategy, scores in metrics.items()
+        for aspect in aspects
+        for level, metric, summary in _summaries(scores[aspect])
+    ]
+    return pd.DataFrame(rows, columns=["strategy", "aspect", "level", "metric", "mean", "std", "ensemble"])
+
+
+def _summaries(scores: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for level in ("system", "utterance"):
+        for metric, summary in scores[level].items():
+            yield level, metric, summary
+    for category, summary in scores["srcc_within_category"].items():
+        yield f"system within {category}", "srcc", summary
+
+
+def chart_rows(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Pick one system-level metric out of `comparison_rows` for a DVC bar chart: columns ``row``, ``<metric>``."""
+    picked = rows[(rows["level"] == "system") & (rows["metric"] == metric)]
+    return pd.DataFrame({"row": picked["aspect"] + " " + picked["strategy"], metric: picked["mean"]})

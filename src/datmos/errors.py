@@ -1,0 +1,27 @@
+"""The one exception whose message is meant for the person at the terminal."""
+
+import sys
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+
+
+class DatmosError(Exception):
+    """Wrong input or a wrong setting.
+
+    The message says what is wrong, what was found, what is expected and what to do.
+    """
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the closest known name, or an empty string."""
+    found = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{found[0]}'?" if found else ""
+
+
+def run_stage(main: Callable[[], None]) -> None:
+    """Run a stage's ``main``; a `DatmosError` becomes one message and exit status 1, without a traceback."""
+    try:
+        main()
+    except DatmosError as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        sys.exit(1)

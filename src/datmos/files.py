@@ -1,0 +1,78 @@
+"""Writing results: byte-deterministic, and never half written (a temporary name, then a rename)."""
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SIGNIFICANT_DIGITS = 5  # in metrics/ and plots/: another machine's last bits must not make a diff
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of ``path`` (for a file or a folder); rename it when all went well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    try:
+        yield temporary
+        if path.is_dir():  # a folder can't be renamed over one that has files: step aside first
+            path.replace(old)
+        temporary.replace(path)
+    finally:
+        for leftover in (temporary, old):
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink(missing_ok=True)
+
+
+def rounded(value: Any) -> Any:
+    """Round every float of a nested structure to `SIGNIFICANT_DIGITS`; NaN and infinities become None."""
+    if isinstance(value, dict):
+        return {str(key): rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [rounded(item) for item in value]
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(value) else None
+    return value
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON in the order given, one key a line; numbers in full."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_metrics(path: Path, value: Any) -> None:
+    """Write JSON for metrics/: floats `rounded`."""
+    write_json(path, rounded(value))
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a CSV with rounded floats and LF line ends."""
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, float_format=f"%.{SIGNIFICANT_DIGITS}g", lineterminator="\n")
+
+
+def write_parquet(path: Path, table: pd.DataFrame, schema: pa.Schema | None = None) -> None:
+    """Write parquet whose bytes depend on the rows alone (no index, no pandas metadata, fixed settings)."""
+    arrow = pa.Table.from_pandas(table, schema=schema, preserve_index=False).replace_schema_metadata(None)
+    with replacing(path) as temporary:
+        pq.write_table(arrow, temporary, compression="zstd", version="2.6")

@@ -1,0 +1,92 @@
+"""MultiGauss: from frozen embeddings to a joint Gaussian over all aspects."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from datmos.errors import DatmosError
+
+CHANNELS, KERNEL, POOL = 32, 5, 5
+
+
+class Gaussian(NamedTuple):
+    """A predicted distribution of the scores of a batch, A aspects.
+
+    The covariance is kept as a factor, from which its determinant and inverse follow without loss.
+    """
+
+    mean: Tensor  # (B, A)
+    factor: Tensor  # (B, A, A), upper triangular, covariance = factor @ factor.T
+
+    @property
+    def covariance(self) -> Tensor:
+        """Covariance, shape (B, A, A)."""
+        return self.factor @ self.factor.mT
+
+
+class MultiGauss(nn.Module):
+    """MultiGauss head (Cumlin et al., arXiv 2506.04890), the predictor of the paper (arXiv 2603.16201).
+
+    2 x [Conv1d -> LayerNorm over (C, T) -> ReLU -> Dropout -> MaxPool] -> h -> 64 -> 32 -> mean and covariance
+    factor of a Gaussian, mapped affinely to the rating scale: mean m -> half * m + middle, factor -> half * factor.
+
+    Args:
+        dimension: D of the embeddings.
+        frames: T of the embeddings; the head is made for this length.
+        aspects: A, how many scores are predicted.
+        scale: lowest and highest rating; the outputs -1 and 1 are mapped there.
+        dropout: probability in both convolution blocks.
+
+    Raises:
+        DatmosError: the clips have too few frames for two blocks.
+    """
+
+    def __init__(
+        self, dimension: int, frames: int, aspects: int, scale: tuple[float, float], dropout: float
+    ) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = []
+        channels, length = dimension, frames
+        for _ in range(2):
+            length -= KERNEL - 1
+            if length < POOL:
+                raise DatmosError(
+                    f"audio.clip_seconds: {frames} frames are too few for this head, it needs 49; use longer clips"
+                )
+            blocks += [
+                nn.Conv1d(channels, CHANNELS, KERNEL),
+                nn.LayerNorm((CHANNELS, length)),
+                nn.ReLU(),
+                nn.Dropout(dropout),
+                nn.MaxPool1d(POOL),
+            ]
+            channels, length = CHANNELS, length // POOL
+        self.encoder = nn.Sequential(*blocks, nn.Flatten())
+        self.width = CHANNELS * length  # of h
+        self.aspects = aspects
+        outputs = aspects + aspects * (aspects + 1) // 2  # mean, diagonal, upper triangle
+        self.quality = nn.Sequential(
+            nn.Linear(self.width, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, outputs)
+        )
+        self.half_range = (scale[1] - scale[0]) / 2
+        self.middle = (scale[1] + scale[0]) / 2
+
+    def features(self, embeddings: Tensor) -> Tensor:
+        """Map embeddings (B, D, T) to h, shape (B, width)."""
+        h: Tensor = self.encoder(embeddings)
+        return h
+
+    def predict(self, h: Tensor) -> Gaussian:
+        """Map h (B, width) to the distribution of the scores."""
+        a = self.aspects
+        out = self.quality(h).float()  # (B, 2A + A(A-1)/2); full precision whatever autocast chose
+        rows, columns = torch.triu_indices(a, a, offset=1, device=out.device)
+        factor = torch.diag_embed(functional.softplus(out[:, a : 2 * a]))  # (B, A, A)
+        factor[:, rows, columns] = out[:, 2 * a :]
+        return Gaussian(self.half_range * out[:, :a] + self.middle, self.half_range * factor)
+
+    def forward(self, embeddings: Tensor) -> Gaussian:
+        """Map embeddings (B, D, T) to the distribution of the scores."""
+        return self.predict(self.features(embeddings))

@@ -1,0 +1,101 @@
+"""The manifest: one row a usable clip; everything later reads clips from here."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from tqdm import tqdm
+
+from datmos.audio import AudioHeader, UnusableAudioError, read_excerpt
+from datmos.errors import DatmosError
+from datmos.params import AudioParams
+
+MAX_SHOWN = 10
+
+
+def build_manifest(
+    ratings: pd.DataFrame, root: Path, audio: AudioParams, max_excluded: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Try every clip of a ratings table and keep the usable ones.
+
+    Each clip's excerpt is decoded (in threads), not only its header read: some broken files show a good
+    header, and `embed` must be able to rely on every row.
+
+    Args:
+        ratings: as `datmos.ratings.read_ratings` gives it.
+        root: folder that the paths are relative to.
+        audio: which part of a clip is used.
+        max_excluded: largest fraction of a split that may be unusable.
+
+    Returns:
+        The manifest (clip_id, path, split, category, source, system, duration_s, sample_rate, channels,
+        aspects and single ratings), sorted by clip_id; and the excluded clips (path, split, reason).
+
+    Raises:
+        DatmosError: more than ``max_excluded`` of a split is unusable, or nothing is left of one.
+    """
+    table = ratings.sort_values("path", kind="stable", ignore_index=True)
+    with ThreadPoolExecutor() as threads:
+        results = threads.map(lambda name: _try_clip(root / name, audio), table["path"])
+        found = list(tqdm(results, total=len(table), desc="reading audio", unit="clip"))
+    usable = pd.Series([isinstance(result, AudioHeader) for result in found], index=table.index)
+    excluded = table.loc[~usable, ["path", "split"]].assign(
+        reason=[result for result in found if not isinstance(result, AudioHeader)]
+    )
+    _check_excluded(table, excluded, max_excluded)
+    headers = pd.DataFrame(
+        [result for result in found if isinstance(result, AudioHeader)], index=table.index[usable]
+    )
+    manifest = table[usable].join(headers).rename_axis(None)
+    manifest.insert(0, "clip_id", manifest["path"])
+    return manifest.reset_index(drop=True), excluded.reset_index(drop=True)
+
+
+def manifest_schema(aspects: list[str]) -> pa.Schema:
+    """Columns and types of data/manifest.parquet."""
+    return pa.schema(
+        [(name, pa.string()) for name in ("clip_id", "path", "split", "category", "source", "system")]
+        + [("duration_s", pa.float64()), ("sample_rate", pa.int32()), ("channels", pa.int32())]
+        + [(aspect, pa.float32()) for aspect in aspects]
+        + [(f"{aspect}_ratings", pa.list_(pa.float32())) for aspect in aspects]
+    )
+
+
+def summarise(manifest: pd.DataFrame, excluded: pd.DataFrame, aspects: list[str]) -> dict[str, Any]:
+    """Counts and label statistics for metrics/manifest.json."""
+    return {
+        split: {
+            "clips": len(clips),
+            "excluded": int((excluded["split"] == split).sum()),
+            "hours": clips["duration_s"].sum() / 3600,
+            "sources": clips["source"].value_counts().sort_index().to_dict(),
+            "systems": int(clips.loc[clips["system"] != "", "system"].nunique()),
+            "aspects": {aspect: {"mean": clips[aspect].mean(), "std": clips[aspect].std()} for aspect in aspects},
+        }
+        for split, clips in manifest.groupby("split", sort=True)
+    }
+
+
+def _try_clip(path: Path, audio: AudioParams) -> AudioHeader | str:
+    try:
+        return read_excerpt(path, audio)[1]
+    except UnusableAudioError as error:
+        return str(error)
+
+
+def _check_excluded(table: pd.DataFrame, excluded: pd.DataFrame, max_excluded: float) -> None:
+    for split, clips in table.groupby("split", sort=True):
+        bad = excluded[excluded["split"] == split]
+        if len(bad) > max_excluded * len(clips) or len(bad) == len(clips):
+            raise DatmosError(
+                f"{len(bad)} of {len(clips)} {split} clips can't be used, more than data.max_excluded "
+                f"{max_excluded:g} allows. Mend or remove them, or raise data.max_excluded. The first:\n  "
+                + "\n  ".join(_reasons(bad.head(MAX_SHOWN).itertuples()))
+            )
+
+
+def _reasons(rows: Iterable[Any]) -> list[str]:
+    return [f"{row.path}: {row.reason}" for row in rows]

@@ -1,0 +1,140 @@
+"""How well predictions agree with listeners: per clip, per generative system, and within a category.
+
+The paper (arXiv 2603.16201, Table I) reports MSE and SRCC per system. A large MSE can be nothing but an
+offset, and a high SRCC nothing but telling speech from music, so both are taken apart here.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from datmos.errors import DatmosError
+
+METRICS = ("mse", "srcc", "lcc", "ktau", "mse_bias2", "mse_centred")
+MIN_SYSTEMS = 3  # two systems always have SRCC 1 or -1, which says nothing
+SHOWN = 10  # clip ids listed in an error
+
+
+def agreement(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
+    """Compare two arrays of shape (N,) on the rating scale.
+
+    ``mse`` is the sum of ``mse_bias2`` (squared mean error: the offset) and ``mse_centred`` (the rest), all
+    in squared rating units. ``srcc`` (Spearman), ``lcc`` (Pearson) and ``ktau`` (Kendall's tau-b) are NaN for
+    fewer than two points or when either array is constant; no points make everything NaN.
+
+    Raises `ValueError` if the shapes differ or are not 1-D.
+    """
+    predicted, actual = np.asarray(predicted, np.float64), np.asarray(actual, np.float64)
+    if predicted.ndim != 1 or predicted.shape != actual.shape:
+        raise ValueError(f"two arrays of one shape (N,) are expected, got {predicted.shape} and {actual.shape}")
+    if predicted.size == 0:
+        return dict.fromkeys(METRICS, float("nan"))
+    error = predicted - actual
+    result = dict.fromkeys(METRICS, float("nan")) | {
+        "mse": float(np.mean(error**2)),
+        "mse_bias2": float(np.mean(error) ** 2),
+        "mse_centred": float(np.var(error)),
+    }
+    if not (_constant(predicted) or _constant(actual)):
+        result["srcc"] = float(stats.spearmanr(predicted, actual).statistic)
+        result["lcc"] = float(stats.pearsonr(predicted, actual).statistic)
+        result["ktau"] = float(stats.kendalltau(predicted, actual).statistic)
+    return result
+
+
+def _constant(values: np.ndarray) -> bool:
+    """Whether all values are one up to the last bits, which are noise that ranks would amplify."""
+    return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())
+
+
+def system_means(table: pd.DataFrame, columns: Sequence[Any]) -> pd.DataFrame:
+    """Average ``columns`` over the clips of each system.
+
+    Returns one row a system (float64), indexed and sorted by ``system``. Natural clips (``system`` empty)
+    belong to no system and are left out.
+    """
+    generated = table[table["system"].notna() & (table["system"] != "")]
+    # float64 first: sums of float32 ratings are then exact, so equal means stay tied
+    return generated[list(columns)].astype(np.float64).groupby(generated["system"].astype(str)).mean()
+
+
+def evaluate_predictions(
+    predictions: pd.DataFrame, manifest: pd.DataFrame, aspects: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Score one strategy's predictions of the eval clips; rows may come in any order.
+
+    ``predictions`` has a row a clip and seed (``clip_id, seed, <aspect>``), ``manifest`` a row a clip; scores
+    are on the rating scale. Returns::
+
+        {aspect: {"counts": {"systems": n, "clips": n, "seeds": n},
+                  "system": {metric: summary}, "utterance": {metric: summary},
+                  "srcc_within_category": {category: summary}}}
+
+    A summary is ``mean`` and ``std`` (ddof 1, NaN for one seed) over ``seeds``, the values by ascending seed,
+    and ``ensemble``: the metric of the predictions averaged over seeds. The SRCC within a category is among
+    its systems; NaN if they are fewer than three.
+
+    Raises `DatmosError` if there are no eval clips, if a seed lacks a finite prediction of one (naming the
+    clips), or if a clip is predicted twice by one seed.
+    """
+    clips = manifest[manifest["split"] == "eval"].set_index("clip_id").sort_index()
+    if clips.empty:
+        raise DatmosError("the manifest has no clip with split 'eval': there is nothing to evaluate on")
+    rows = predictions[predictions["clip_id"].isin(clips.index)]
+    twice = rows.loc[rows.duplicated(["clip_id", "seed"]), "clip_id"]
+    if len(twice):
+        raise DatmosError(f"eval clips predicted more than once by one seed: {_listed(twice)}")
+    return {aspect: _evaluate_aspect(_by_seed(rows, clips.index, aspect), clips, aspect) for aspect in aspects}
+
+
+def _by_seed(rows: pd.DataFrame, clip_ids: pd.Index, aspect: str) -> pd.DataFrame:
+    """Lay predictions of one aspect out as (N clips, S seeds), both ascending; every cell is finite."""
+    table = rows.pivot(index="clip_id", columns="seed", values=aspect).reindex(clip_ids).astype(np.float64)
+    complete = np.isfinite(table).all(axis=1) if table.shape[1] else pd.Series(False, index=clip_ids)
+    if not complete.all():
+        raise DatmosError(
+            f"{(~complete).sum()} of {len(clip_ids)} eval clips lack a finite prediction of {aspect} "
+            f"by some seed: {_listed(clip_ids[~complete])}. Evaluate this strategy again with the present manifest."
+        )
+    return table
+
+
+def _listed(clip_ids: Any) -> str:
+    names = sorted(set(map(str, clip_ids)))
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def _evaluate_aspect(by_seed: pd.DataFrame, clips: pd.DataFrame, aspect: str) -> dict[str, Any]:
+    table = by_seed.assign(ensemble=by_seed.mean(axis=1), actual=clips[aspect])
+    columns = list(table.columns)
+    table = table.assign(system=clips["system"], category=clips["category"])
+    systems = system_means(table, columns)
+    within = {str(category): system_means(rows, columns) for category, rows in table.groupby("category", sort=True)}
+    return {
+        "counts": {"systems": len(systems), "clips": len(table), "seeds": by_seed.shape[1]},
+        "system": _summarise(systems),
+        "utterance": _summarise(table[columns]),
+        "srcc_within_category": {
+            # no rows: every metric NaN
+            category: _summarise(rows if len(rows) >= MIN_SYSTEMS else rows.iloc[:0])["srcc"]
+            for category, rows in within.items()
+        },
+    }
+
+
+def _summarise(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Summarise every metric of a table with columns <seed>..., "ensemble", "actual"."""
+    actual = table["actual"].to_numpy()
+    ensemble = agreement(table["ensemble"].to_numpy(), actual)
+    single = [
+        agreement(column.to_numpy(), actual) for _, column in table.drop(columns=["ensemble", "actual"]).items()
+    ]
+    return {metric: _summary([scores[metric] for scores in single], ensemble[metric]) for metric in METRICS}
+
+
+def _summary(seeds: list[float], ensemble: float) -> dict[str, Any]:
+    std = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else float("nan")
+    return {"mean": float(np.mean(seeds)), "std": std, "ensemble": ensemble, "seeds": seeds}

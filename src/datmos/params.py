@@ -1,0 +1,246 @@
+"""The one typed schema of params.yaml, read by every stage.
+
+Numbers are coerced (DVC writes ``-S train.learning_rate=1e-5`` as the *string* ``1e-05``); unknown keys,
+wrong types and impossible values are refused with the key, the value, what is expected and the nearest name.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from datmos.errors import DatmosError, nearest
+
+
+def _not_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is expected, not true or false")
+    return value
+
+
+Int = Annotated[int, BeforeValidator(_not_bool)]
+Float = Annotated[float, BeforeValidator(_not_bool), Field(allow_inf_nan=False)]
+Count = Annotated[Int, Field(ge=1)]
+Seed = Annotated[Int, Field(ge=0)]
+Positive = Annotated[Float, Field(gt=0)]
+NotNegative = Annotated[Float, Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+CORPUS = Path("data/corpus")  # where the simulated study is rendered
+DomainRule = Literal["source", "kmeans", "random"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=False, validate_by_alias=True)
+
+
+class DataParams(_Section):
+    """Where the clips and their ratings come from."""
+
+    kind: Literal["simulated", "ratings"]
+    root: Path
+    aspects: Annotated[list[Name], Field(min_length=1)]
+    scale: Annotated[tuple[Float, Float], Field(description="lowest and highest rating")]
+    max_excluded: Annotated[Float, Field(ge=0, le=1)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.kind == "simulated") != (self.root == CORPUS):
+            expected = f"is {CORPUS}" if self.kind == "simulated" else "is the folder with your ratings.csv"
+            raise ValueError(f"root: with kind {self.kind} it {expected}, got {self.root}")
+        if self.scale[0] >= self.scale[1]:
+            raise ValueError(f"scale: the lowest rating must be below the highest, got {list(self.scale)}")
+        if len(set(self.aspects)) < len(self.aspects):
+            raise ValueError(f"aspects: every name once, got {self.aspects}")
+        return self
+
+
+class CorpusParams(_Section):
+    """Size and seed of the simulated listening study."""
+
+    seed: Seed
+    train_per_source: Count
+    valid_per_source: Count
+    systems: Annotated[Int, Field(ge=3, multiple_of=3)]
+    clips_per_system: Count
+    clip_seconds: Annotated[Float, Field(ge=1)]
+    raters: Count
+    shortcut: Annotated[Float, Field(ge=0, le=1)]
+
+
+class AudioParams(_Section):
+    """Which part of a clip is used, in seconds."""
+
+    clip_seconds: Positive
+    offset: NotNegative
+    min_seconds: Positive
+
+
+class EncoderParams(_Section):
+    """The frozen SSL model."""
+
+    kind: Literal["distillmos", "transformers", "torchaudio"]
+    model: str | None
+    revision: str | None
+    layer: Annotated[Int, Field(ge=1)] | None
+    batch_size: Count
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.kind == "distillmos":
+            given = [name for name in ("model", "revision", "layer") if getattr(self, name) is not None]
+            if given:
+                raise ValueError(f"kind distillmos has one model and one output: set {given[0]} to null")
+        elif self.model is None:
+            example = {"transformers": "facebook/wav2vec2-xls-r-2b", "torchaudio": "WAV2VEC2_XLSR_2B"}
+            raise ValueError(f"kind {self.kind} needs model, for example {example[self.kind]}")
+        return self
+
+
+class SourceParams(_Section):
+    """Domains by a column of the manifest."""
+
+    column: Literal["source", "category"]
+
+
+class KmeansParams(_Section):
+    """Domains by clusters of pooled embeddings."""
+
+    k: Annotated[Int, Field(ge=2)]
+    seed: Seed
+
+
+class RandomParams(_Section):
+    """Domains by chance."""
+
+    k: Annotated[Int, Field(ge=2)] | None
+    seed: Seed
+
+
+class TrainParams(_Section):
+    """The training loop, the same for every strategy."""
+
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+
+
+class StrategyParams(_Section):
+    """One training recipe."""
+
+    domains: DomainRule
+    lambda_: Annotated[NotNegative, Field(alias="lambda")]
+    dropout: Annotated[Float, Field(ge=0, lt=1)]
+    l2: NotNegative
+
+
+class EvaluateParams(_Section):
+    """The comparison of all strategies."""
+
+    baseline: str
+
+
+class UmapParams(_Section):
+    """Pictures of h."""
+
+    strategies: list[str]
+    neighbors: Annotated[Int, Field(ge=2)]
+    seed: Seed
+
+
+class Params(_Section):
+    """All of params.yaml."""
+
+    data: DataParams
+    corpus: CorpusParams
+    audio: AudioParams
+    encoder: EncoderParams
+    source: SourceParams
+    kmeans: KmeansParams
+    random: RandomParams
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    train: TrainParams
+    strategies: Annotated[dict[Name, StrategyParams], Field(min_length=1)]
+    evaluate: EvaluateParams
+    umap: UmapParams
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: every seed once, got {self.seeds}")
+        for key, names in (
+            ("evaluate.baseline", [self.evaluate.baseline]),
+            ("umap.strategies", self.umap.strategies),
+        ):
+            for name in names:
+                if name not in self.strategies:
+                    raise ValueError(
+                        f"{key}: unknown strategy '{name}'{nearest(name, self.strategies)} "
+                        f"Expected one of: {', '.join(self.strategies)}"
+                    )
+        return self
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check ``path``.
+
+    Raises `DatmosError` with one line for every key that is wrong.
+    """
+    if not path.is_file():
+        raise DatmosError(f"{path}: no such file (looked in {Path.cwd()}); run this in the project's folder")
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise DatmosError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise DatmosError(f"{path}: a mapping of settings is expected, found {type(raw).__name__}")
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        lines = [_explain(problem, raw) for problem in error.errors()]
+        raise DatmosError(f"{path} is not valid:\n  " + "\n  ".join(lines)) from None
+
+
+def _explain(problem: Any, raw: Any) -> str:
+    """Turn one pydantic error into a line: key, value found, what is expected, nearest name."""
+    path = [str(part) for part in problem["loc"]]
+    key = ".".join(path) or "(top level)"
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        return (
+            f"{key}: unknown key (value {problem['input']!r}){nearest(path[-1], known)} "
+            f"Expected one of: {', '.join(known)}"
+        )
+    if problem["type"] == "missing":
+        given = [name for name in _mapping_at(raw, path[:-1]) if name not in _known_keys(path[:-1])]
+        return f"{key}: missing, a value is expected{nearest(path[-1], given)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error" and isinstance(problem["input"], dict):
+        return f"{key}: {message}" if path else message
+    hint = (
+        nearest(
+            str(problem["input"]),
+            problem["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", "),
+        )
+        if problem["type"] == "literal_error"
+        else ""
+    )
+    return f"{key}: {message}, got {problem['input']!r}{hint}"
+
+
+def _mapping_at(raw: Any, path: list[str]) -> dict[str, Any]:
+    for part in path:
+        raw = raw.get(part, {}) if isinstance(raw, dict) else {}
+    return raw if isinstance(raw, dict) else {}
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    """Names the schema knows under a key such as ["strategies", "dat_source"]."""
+    section: Any = Params
+    for part in path:
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            annotation = section.model_fields[part].annotation
+            section = StrategyParams if part == "strategies" else annotation
+            if part == "strategies":
+                break
+    return [field.alias or name for name, field in section.model_fields.items()]

@@ -1,0 +1,28 @@
+"""Render the simulated study, or check that the user's own ratings.csv can be read."""
+
+from pathlib import Path
+
+from datmos.corpus.study import render_study
+from datmos.errors import run_stage
+from datmos.files import replacing, write_metrics, write_text
+from datmos.params import CORPUS, load_params
+from datmos.ratings import read_ratings
+
+
+def main() -> None:
+    """Write data/corpus/ and data/corpus.json."""
+    params = load_params()
+    if params.data.kind == "simulated":
+        with replacing(CORPUS) as folder:
+            summary = {"kind": "simulated", **render_study(params.corpus, folder)}
+    else:
+        # here too, so that a wrong data.root stops the run before anything downstream is touched
+        table = read_ratings(params.data.root / "ratings.csv", params.data.aspects)
+        summary = {"kind": "ratings", "clips": len(table)}
+        with replacing(CORPUS) as folder:
+            write_text(folder / "unused.txt", "data.kind is ratings: clips are read from data.root\n")
+    write_metrics(Path("data/corpus.json"), summary)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,29 @@
+"""Label the train clips with domains by one rule: `python stages/domains.py kmeans`."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from datmos.domains import label_domains
+from datmos.errors import run_stage
+from datmos.files import write_metrics, write_parquet
+from datmos.params import load_params
+from datmos.store import EmbeddingStore
+
+
+def main() -> None:
+    """Write data/domains/<rule>.parquet and metrics/domains/<rule>.json."""
+    rule = sys.argv[1]
+    params = load_params()
+    manifest = pd.read_parquet("data/manifest.parquet")
+    train_clips = manifest[manifest["split"] == "train"]
+    store = EmbeddingStore(Path("data/embeddings"))
+    pooled = store.pooled[store.rows(train_clips["clip_id"])]
+    labels, summary = label_domains(rule, train_clips, pooled, params)
+    write_parquet(Path(f"data/domains/{rule}.parquet"), labels)
+    write_metrics(Path(f"metrics/domains/{rule}.json"), summary)
+
+
+if __name__ == "__main__":
+    run_stage(main)

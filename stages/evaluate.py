@@ -1,0 +1,30 @@
+"""Predict the eval clips with one strategy's models and score them: `python stages/evaluate.py dat_source`."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from datmos.device import pick_device
+from datmos.errors import run_stage
+from datmos.files import write_metrics, write_parquet
+from datmos.metrics import evaluate_predictions
+from datmos.models import load_models
+from datmos.predict import predict_clips
+from datmos.store import EmbeddingStore
+
+
+def main() -> None:
+    """Write data/predictions/<strategy>.parquet and metrics/strategies/<strategy>.json."""
+    name = sys.argv[1]
+    manifest = pd.read_parquet("data/manifest.parquet")
+    models = load_models(Path(f"data/models/{name}"))
+    clip_ids = list(manifest.loc[manifest["split"] == "eval", "clip_id"])
+    predictions = predict_clips(models, EmbeddingStore(Path("data/embeddings")), clip_ids, pick_device())
+    metrics = evaluate_predictions(predictions, manifest, models.config["aspects"])
+    write_parquet(Path(f"data/predictions/{name}.parquet"), predictions)
+    write_metrics(Path(f"metrics/strategies/{name}.json"), metrics)
+
+
+if __name__ == "__main__":
+    run_stage(main)

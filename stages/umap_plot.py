@@ -1,0 +1,39 @@
+"""Picture h of one strategy's first seed, by source and by score: `python stages/umap_plot.py dat_source`."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from datmos.device import pick_device
+from datmos.errors import run_stage
+from datmos.figures import draw_embedding, umap_coordinates
+from datmos.models import load_models
+from datmos.params import load_params
+from datmos.predict import features_of_clips
+from datmos.store import EmbeddingStore
+
+
+def main() -> None:
+    """Write plots/umap/<strategy>.png."""
+    name = sys.argv[1]
+    params = load_params()
+    manifest = pd.read_parquet("data/manifest.parquet")
+    clips = manifest[manifest["split"] == "train"]
+    models = load_models(Path(f"data/models/{name}"))
+    store = EmbeddingStore(Path("data/embeddings"))
+    h = features_of_clips(models, min(models.heads), store, list(clips["clip_id"]), pick_device())
+    coordinates = umap_coordinates(h, params.umap.neighbors, params.umap.seed)
+    aspect = params.data.aspects[0]
+    draw_embedding(
+        coordinates,
+        list(clips["source"]),
+        clips[aspect].to_numpy(),
+        aspect,
+        title=f"h of {name}, train clips",
+        path=Path(f"plots/umap/{name}.png"),
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,183 @@
+"""The pipeline as a user runs it: what is written, what a change reruns, what a mistake costs."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import Project, make_project
+
+pytestmark = pytest.mark.e2e
+STRATEGIES = ["multigauss", "l2", "high_dropout", "dat_source", "dat_kmeans", "dat_random"]
+
+
+def test_a_fresh_run_writes_everything(project: Project) -> None:
+    written = set(project.outputs())
+    for name in STRATEGIES:
+        assert {f"data/models/{name}/seed_0.safetensors", f"data/models/{name}/seed_1.safetensors"} <= written
+        assert {f"data/predictions/{name}.parquet", f"metrics/strategies/{name}.json"} <= written
+    assert {"metrics/comparison.json", "plots/comparison.png", "plots/umap/dat_source.png"} <= written
+    manifest = pd.read_parquet(project.folder / "data/manifest.parquet")
+    assert manifest.groupby("split").size().to_dict() == {"train": 24, "valid": 12, "eval": 6}
+    table = (project.folder / "metrics/table1.md").read_text()
+    assert all(f"| {name} |" in table for name in STRATEGIES)
+    assert "PQ MSE" in table
+    assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_a_second_run_does_nothing(project: Project) -> None:
+    result = project.run("dvc", "repro")
+    assert "Running stage" not in result.stdout
+    assert "up to date" in result.stdout
+
+
+def test_two_fresh_runs_give_the_same_lock(project: Project, tmp_path: Path) -> None:
+    again = make_project(tmp_path)
+    assert (again.folder / "dvc.lock").read_bytes() == (project.folder / "dvc.lock").read_bytes()
+    assert again.outputs() == project.outputs()
+
+
+def test_k_reruns_the_clusters_and_what_depends_on_them(project: Project) -> None:
+    affected = {f"{stage}@{name}" for stage in ("train", "evaluate") for name in ("dat_kmeans", "dat_random")}
+    expected = {"domains@kmeans", "domains@random", "compare", "plot"} | affected
+    assert project.stages_run("dvc", "exp", "run", "-S", "kmeans.k=2") == expected
+    assert "kmeans.k" in project.run("dvc", "params", "diff").stdout
+    metrics = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
+    changed = metrics["metrics/comparison.json"]
+    assert {key.split(".")[0] for key in changed} == {"PQ", "PC", "CE", "CU"}
+    assert {key.split(".")[1] for key in changed} == {"dat_kmeans", "dat_random"}
+    # back to the first K: DVC's run-cache brings the models back without training
+    trained_again = project.stages_run("dvc", "exp", "run", "-S", "kmeans.k=3") & affected
+    assert trained_again == set()
+
+
+def test_lambda_reruns_one_strategy(project: Project) -> None:
+    expected = {"train@dat_source", "evaluate@dat_source", "compare", "plot", "umap@dat_source"}
+    assert project.stages_run("dvc", "exp", "run", "-S", "strategies.dat_source.lambda=0.3") == expected
+    lock = yaml.safe_load((project.folder / "dvc.lock").read_text())
+    tracked = lock["stages"]["train@dat_source"]["params"]["params.yaml"]["strategies.dat_source"]
+    assert tracked["lambda"] == 0.3
+
+
+def test_a_rate_that_dvc_writes_as_text(project: Project) -> None:
+    result = project.run("dvc", "repro", "--dry", check=False)
+    assert result.returncode == 0
+    project.run("dvc", "exp", "run", "-S", "train.learning_rate=1e-5", "train@l2", "--single-item")
+    assert "learning_rate: 1e-05" in (project.folder / "params.yaml").read_text()
+    assert (project.folder / "data/models/l2/seed_1.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["kmeans.k=25"], ["kmeans.k", "25", "24 train clips"]),
+        (["encoder.kind=distilmos"], ["encoder.kind", "did you mean 'distillmos'"]),
+        (["encoder.kind=transformers", "encoder.model=nobody/nothing", "encoder.revision=main"],
+         ["nobody/nothing", "can't be loaded from the hub", "local folder", "encoder.model=FOLDER"]),
+        (["encoder.kind=torchaudio", "encoder.model=WAV2VEC2_XLSR"], ["no pipeline 'WAV2VEC2_XLSR'", "did you mean"]),
+        (["evaluate.baseline=multigaus"], ["evaluate.baseline", "did you mean 'multigauss'"]),
+        (["data.kind=ratings", "data.root=/nowhere"], ["/nowhere/ratings.csv", "no such file"]),
+        (["data.kind=ratings"], ["data", "root", "your ratings.csv"]),
+        (["data.kind=csv"], ["data.kind", "'csv'", "'ratings'"]),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_message_and_leaves_earlier_outputs(
+    project: Project, settings: list[str], words: list[str]
+) -> None:
+    before = project.outputs()
+    options = [part for setting in settings for part in ("-S", setting)]
+    result = project.run("dvc", "exp", "run", *options, check=False)
+    assert result.returncode != 0
+    for word in words:
+        assert word in result.stderr
+    assert "Traceback" not in result.stderr
+    assert project.outputs() == before
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ("strategies.dat_kmeans.domains=kmean", "data/domains/kmean.parquet"),  # DVC's words: it looks for the file
+        ("strategies.dat_kmeans.lambda=-1", "strategies.dat_kmeans.lambda"),
+        ("train.learning_rate=1e9", "training diverged"),
+    ],
+)
+def test_a_mistake_in_a_strategy_costs_nothing_that_dvc_cannot_bring_back(
+    project: Project, setting: str, word: str
+) -> None:
+    before = project.outputs()
+    result = project.run("dvc", "exp", "run", "-S", setting, "--downstream", "domains@kmeans", check=False)
+    assert result.returncode != 0
+    assert word in result.stderr
+    assert "Traceback" not in result.stderr
+    project.go_back()
+    assert project.outputs() == before
+
+
+GOOD = """path,split,category,source,system,PQ
+0.wav,train,speech,A,,3
+1.wav,train,music,B,,4
+2.wav,valid,speech,A,,3
+3.wav,eval,speech,gen,sys1,2
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("source", "sourc", ["column 'source' is missing", "did you mean 'sourc'"]),
+        ("1.wav", "0.wav", ["path given twice", "row 2: '0.wav'"]),
+        (",3\n", ",three\n", ["PQ must be a finite number", "row 1: 'three'"]),
+        ("sys1", "", ["no eval system"]),
+    ],
+)
+def test_a_wrong_ratings_file(project: Project, tmp_path: Path, old: str, new: str, words: list[str]) -> None:
+    (tmp_path / "ratings.csv").write_text(GOOD.replace(old, new, 1))
+    before = project.outputs()
+    options = ("-S", "data.kind=ratings", "-S", f"data.root={tmp_path}", "-S", "data.aspects=[PQ]")
+    result = project.run("dvc", "exp", "run", *options, check=False)
+    assert result.returncode != 0
+    for word in words:
+        assert word in result.stderr
+    assert project.outputs() == before
+
+
+def test_ratings_of_ones_own_with_hostile_files_among_them(project: Project, tmp_path: Path, shared: Path) -> None:
+    """Kind `ratings` with two aspects; every file of shared/bad is used or excluded with a reason."""
+    corpus = project.folder / "data/corpus"
+    table = pd.read_csv(corpus / "ratings.csv", keep_default_na=False)
+    table = table.rename(columns={"PQ": "LQO", "PC": "LAYERS"})[
+        ["path", "split", "category", "source", "system", "LQO", "LAYERS"]
+    ]
+    hostile = sorted(path.name for path in (shared / "bad").iterdir() if path.suffix != ".md")
+    rows = pd.DataFrame({"path": [f"bad/{name}" for name in hostile], "split": "train", "category": "speech",
+                         "source": "bad", "system": "", "LQO": 2.0, "LAYERS": 3.0})  # fmt: skip
+    pd.concat([table, rows]).to_csv(tmp_path / "ratings.csv", index=False)
+    (tmp_path / "audio").symlink_to(corpus / "audio")
+    (tmp_path / "bad").symlink_to(shared / "bad")
+    settings = ["data.kind=ratings", f"data.root={tmp_path}", "data.aspects=[LQO,LAYERS]", "data.max_excluded=0.5"]
+    copied = tmp_path / "kept"  # the corpus stage leaves only a marker for this kind
+    copied.mkdir()
+    (corpus / "audio").rename(copied / "audio")
+    (tmp_path / "audio").unlink()
+    (tmp_path / "audio").symlink_to(copied / "audio")
+    project.run("dvc", "exp", "run", *(part for s in settings for part in ("-S", s)), "evaluate@dat_source")
+    manifest = pd.read_parquet(project.folder / "data/manifest.parquet")
+    excluded = pd.read_csv(project.folder / "data/excluded.csv")
+    used = manifest[manifest["source"] == "bad"]
+    assert sorted([*used["path"], *excluded["path"]]) == sorted(rows["path"])
+    assert excluded["reason"].str.len().min() > 3
+    scores = json.loads((project.folder / "metrics/strategies/dat_source.json").read_text())
+    assert set(scores) == {"LQO", "LAYERS"}
+
+
+def test_pipeline_on_clips_that_a_user_recorded_is_told_apart_by_nothing_but_params(project: Project) -> None:
+    """Every stage reads params.yaml through the schema: an unknown key stops the first stage that runs."""
+    (project.folder / "params.yaml").write_text(
+        (project.folder / "params.yaml").read_text().replace("max_excluded", "max_exclude")
+    )
+    result = project.run("dvc", "repro", check=False)
+    assert result.returncode != 0
+    assert "data.max_exclude: unknown key" in result.stderr
+    assert "did you mean 'max_excluded'" in result.stderr

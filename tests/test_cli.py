@@ -1,0 +1,30 @@
+"""The command `datmos`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def datmos(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from datmos.cli import main; main()", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+
+
+def test_check_params_prints_what_the_stages_read() -> None:
+    result = datmos("check", "params")
+    assert result.returncode == 0
+    assert yaml.safe_load(result.stdout) == yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+
+
+def test_a_wrong_setting_is_one_message_without_a_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text((REPOSITORY / "params.yaml").read_text().replace("  k: 8", "  k: eight"))
+    result = datmos("check", "params", str(path))
+    assert result.returncode == 1
+    assert "kmeans.k" in result.stderr
+    assert "'eight'" in result.stderr
+    assert "Traceback" not in result.stderr

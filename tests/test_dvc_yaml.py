@@ -1,0 +1,89 @@
+"""dvc.yaml tells the truth: what a stage depends on is what it reads."""
+
+import ast
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from datmos.domains import DOMAIN_RULES
+from datmos.params import Params
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PIPELINE = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())
+PARAMS = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+
+
+def body(stage: str) -> dict[str, Any]:
+    definition = PIPELINE["stages"][stage]
+    return definition.get("do", definition)
+
+
+@cache
+def imported_modules(path: Path) -> frozenset[Path]:
+    """Files of src/datmos that a file imports, anywhere in it, directly or through another one."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    found = set()
+    for name in names:
+        file = REPOSITORY / "src" / Path(*name.split(".")).with_suffix(".py")
+        if name.startswith("datmos") and file.is_file() and file != path:
+            found |= {file} | imported_modules(file)
+    return frozenset(found)
+
+
+def test_imported_modules_sees_nested_and_indirect_imports(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("def f():\n    from datmos.losses import gaussian_nll\n")
+    names = {path.name for path in imported_modules(script)}
+    assert names == {"losses.py", "heads.py", "errors.py"}
+
+
+@pytest.mark.parametrize("stage", PIPELINE["stages"])
+def test_code_deps_are_the_import_closure(stage: str) -> None:
+    deps = body(stage)["deps"]
+    script = body(stage)["cmd"].split()[2]
+    assert script in deps
+    closure = {str(path.relative_to(REPOSITORY)) for path in imported_modules(REPOSITORY / script)}
+    listed = {dep for dep in deps if dep.startswith("src/")}
+    assert sorted(listed) == sorted(closure)
+
+
+@pytest.mark.parametrize("stage", PIPELINE["stages"])
+def test_every_params_key_exists(stage: str) -> None:
+    definition = PIPELINE["stages"][stage]
+    items = definition.get("foreach", {"": None})
+    if isinstance(items, str):
+        items = lookup(items.removeprefix("${").removesuffix("}"))
+    for key in items:
+        for entry in body(stage).get("params", []):
+            name = entry.replace("${key}", key).replace("${item}", key)
+            if "${item." in name:
+                name = items[key][name.removeprefix("${item.").removesuffix("}")]
+            lookup(name)
+
+
+def lookup(name: str) -> Any:
+    value = PARAMS
+    for part in name.split("."):
+        value = value[part]
+    return value
+
+
+def test_every_domain_rule_has_a_stage_and_an_entry_in_params() -> None:
+    assert set(PIPELINE["stages"]["domains"]["foreach"]) == set(DOMAIN_RULES)
+    assert set(DOMAIN_RULES) <= set(Params.model_fields)
+
+
+def test_domains_in_the_schema_are_the_rules() -> None:
+    from typing import get_args
+
+    from datmos.params import DomainRule
+
+    assert set(get_args(DomainRule)) == set(DOMAIN_RULES)

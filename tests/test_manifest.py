@@ -1,0 +1,83 @@
+"""The manifest: sorted, typed, and nothing dropped in silence."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+
+from datmos.errors import DatmosError
+from datmos.files import write_parquet
+from datmos.manifest import build_manifest, manifest_schema, summarise
+from datmos.params import AudioParams
+
+AUDIO = AudioParams(clip_seconds=1.0, offset=0.0, min_seconds=0.1)
+
+
+def ratings(root: Path, broken: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Twelve clips, four a split, given in descending order; the broken ones are empty files."""
+    rows = []
+    for number, split in enumerate(["train"] * 4 + ["valid"] * 4 + ["eval"] * 4):
+        name = f"{number:02d}.wav"
+        if name in broken:
+            (root / name).touch()
+        else:
+            soundfile.write(root / name, np.sin(np.arange(4000 + number) / 7), 8000)
+        system = f"sys{number % 2}" if split == "eval" else ""
+        rows.append((name, split, "speech", "A", system, number / 2, [1.0, number] if number else None))
+    columns = ["path", "split", "category", "source", "system", "PQ", "PQ_ratings"]
+    return pd.DataFrame(rows[::-1], columns=columns)
+
+
+def test_rows_are_sorted_and_headers_read(tmp_path: Path) -> None:
+    manifest, excluded = build_manifest(ratings(tmp_path), tmp_path, AUDIO, max_excluded=0.0)
+    assert list(manifest["clip_id"]) == [f"{number:02d}.wav" for number in range(12)]
+    assert list(manifest["duration_s"]) == [(4000 + number) / 8000 for number in range(12)]
+    assert set(manifest["sample_rate"]) == {8000}
+    assert set(manifest["channels"]) == {1}
+    assert excluded.empty
+    assert list(excluded.columns) == ["path", "split", "reason"]
+
+
+def test_parquet_types_survive(tmp_path: Path) -> None:
+    manifest, _ = build_manifest(ratings(tmp_path), tmp_path, AUDIO, max_excluded=0.0)
+    write_parquet(tmp_path / "m.parquet", manifest, manifest_schema(["PQ"]))
+    assert pq.read_schema(tmp_path / "m.parquet").equals(manifest_schema(["PQ"]))
+    back = pd.read_parquet(tmp_path / "m.parquet")
+    assert back["PQ_ratings"].iloc[0] is None
+    assert list(back["PQ_ratings"].iloc[3]) == [1.0, 3.0]
+
+
+def test_an_unusable_clip_is_listed_with_a_reason(tmp_path: Path) -> None:
+    manifest, excluded = build_manifest(ratings(tmp_path, broken=("01.wav",)), tmp_path, AUDIO, max_excluded=0.25)
+    assert "01.wav" not in set(manifest["clip_id"])
+    assert excluded.to_dict("records") == [{"path": "01.wav", "split": "train", "reason": "empty file"}]
+    summary = summarise(manifest, excluded, ["PQ"])
+    assert summary["train"]["excluded"] == 1
+    assert summary["train"]["clips"] == 3
+    assert summary["train"]["aspects"]["PQ"]["mean"] == pytest.approx((0 + 1 + 1.5) / 3)
+    assert summary["eval"]["systems"] == 2
+
+
+def test_too_many_unusable_clips_stop_the_run(tmp_path: Path) -> None:
+    table = ratings(tmp_path, broken=("08.wav", "09.wav"))
+    with pytest.raises(DatmosError, match=r"2 of 4 eval clips can't be used") as error:
+        build_manifest(table, tmp_path, AUDIO, max_excluded=0.25)
+    assert "08.wav: empty file" in str(error.value)
+    assert "data.max_excluded 0.25" in str(error.value)
+
+
+def test_a_split_without_a_usable_clip_stops_the_run_whatever_is_allowed(tmp_path: Path) -> None:
+    table = ratings(tmp_path, broken=("04.wav", "05.wav", "06.wav", "07.wav"))
+    with pytest.raises(DatmosError, match="4 of 4 valid clips"):
+        build_manifest(table, tmp_path, AUDIO, max_excluded=1.0)
+
+
+def test_hostile_files_are_used_or_excluded(shared: Path) -> None:
+    names = sorted(path.name for path in (shared / "bad").iterdir())
+    table = pd.DataFrame({"path": names, "split": "train", "category": "speech", "source": "A", "system": ""})
+    manifest, excluded = build_manifest(table, shared / "bad", AUDIO, max_excluded=0.9)
+    assert sorted([*manifest["path"], *excluded["path"]]) == names
+    assert excluded["reason"].str.len().gt(3).all()

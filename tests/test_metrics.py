@@ -1,0 +1,182 @@
+import math
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from datmos.errors import DatmosError
+from datmos.files import rounded
+from datmos.metrics import METRICS, agreement, evaluate_predictions, system_means
+
+
+def test_agreement_by_hand():
+    # errors 1 1 -1 1: MSE 1, mean 0.5, so bias^2 0.25 and 0.75 is left
+    # ranks 1 3 2 4 and 1 2 3 4: SRCC = 1 - 6 * (0 + 1 + 1 + 0) / (4 * 15) = 0.8
+    # one of six pairs is the wrong way round: tau = (5 - 1) / 6
+    # deviations -2 0 -1 3 and -2.5 -0.5 0.5 2.5: products 12, squares 14 and 13
+    result = agreement(np.array([2.0, 4.0, 3.0, 7.0]), np.array([1.0, 3.0, 4.0, 6.0]))
+    assert result == pytest.approx(
+        {
+            "mse": 1.0,
+            "mse_bias2": 0.25,
+            "mse_centred": 0.75,
+            "srcc": 0.8,
+            "ktau": 4 / 6,
+            "lcc": 12 / math.sqrt(14 * 13),
+        }
+    )
+    assert tuple(result) == METRICS
+
+
+def test_ties_share_ranks():
+    # ranks 1.5 1.5 3 and 1 2 3: products 1.5, squares 1.5 and 2
+    # two concordant pairs, one tied in the prediction: tau-b = 2 / sqrt(2 * 3)
+    result = agreement(np.array([1.0, 1.0, 2.0]), np.array([1.0, 2.0, 3.0]))
+    assert result["srcc"] == pytest.approx(1.5 / math.sqrt(1.5 * 2))
+    assert result["ktau"] == pytest.approx(2 / math.sqrt(6))
+
+
+@pytest.mark.parametrize(
+    ("predicted", "actual"),
+    [
+        ([5.0], [3.0]),
+        ([5.0, 5.0, 5.0], [2.0, 3.0, 4.0]),
+        ([2.0, 3.0, 4.0], [5.0, 5.0, 5.0]),
+        ([0.1 + 0.2, 0.3, 0.3], [2.0, 3.0, 4.0]),  # constant but for the last bit
+        ([0.0, 0.0], [0.0, 0.0]),
+    ],
+)
+def test_no_correlation_without_spread(predicted, actual):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = agreement(np.array(predicted), np.array(actual))
+    assert [math.isnan(result[name]) for name in METRICS] == [False, True, True, True, False, False]
+
+
+def test_no_points_no_numbers():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert all(math.isnan(value) for value in agreement(np.array([]), np.array([])).values())
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2)])
+def test_agreement_refuses_other_shapes(shape):
+    with pytest.raises(ValueError, match="one shape"):
+        agreement(np.zeros((2, 2)), np.zeros(shape))
+
+
+def test_system_means_leave_natural_clips_out():
+    table = pd.DataFrame({"system": ["b", "a", "b", "", None], "PQ": [1.0, 2.0, 4.0, 9.0, 9.0]})
+    assert system_means(table, ["PQ"])["PQ"].to_dict() == {"a": 2.0, "b": 2.5}
+    natural = pd.DataFrame({"system": [np.nan, np.nan], "PQ": [1.0, 2.0]})
+    assert system_means(natural, ["PQ"]).empty
+
+
+def manifest():
+    rows = [  # clip, split, category, system, PQ; system means A 3, B 5, C 7, D 1
+        ("a1", "eval", "speech", "A", 2),
+        ("a2", "eval", "speech", "A", 4),
+        ("b1", "eval", "speech", "B", 5),
+        ("c1", "eval", "speech", "C", 6),
+        ("c2", "eval", "speech", "C", 8),
+        ("d1", "eval", "music", "D", 1),
+        ("n1", "eval", "music", "", 9),  # natural: counts as a clip, belongs to no system
+        ("t1", "train", "music", "", 5),
+    ]
+    table = pd.DataFrame(rows, columns=["clip_id", "split", "category", "system", "PQ"])
+    return table.astype({"PQ": np.float32}).assign(source="x")
+
+
+def predictions():
+    eval_clips = ["a1", "a2", "b1", "c1", "c2", "d1", "n1"]
+    # seed 0: system means A 4, B 3, C 8, D 2, so errors 1 -2 1 1; seed 1: every clip one too high
+    first = pd.DataFrame({"clip_id": eval_clips, "seed": 0, "PQ": [4.0, 4, 3, 7, 9, 2, 9]})
+    second = pd.DataFrame({"clip_id": eval_clips, "seed": 1, "PQ": [3.0, 5, 6, 7, 9, 2, 10]})
+    train = pd.DataFrame({"clip_id": ["t1"], "seed": 0, "PQ": [1.0]})
+    return pd.concat([first, second, train], ignore_index=True)
+
+
+def test_evaluation_by_hand():
+    result = evaluate_predictions(predictions(), manifest(), ["PQ"])["PQ"]
+    assert result["counts"] == {"systems": 4, "clips": 7, "seeds": 2}
+
+    # seed 0: (1 + 4 + 1 + 1) / 4 = 1.75, seed 1: 1; ensemble errors 1 -0.5 1 1
+    assert rounded(result["system"]["mse"]) == {
+        "mean": 1.375,
+        "std": 0.53033,  # 0.75 / sqrt(2)
+        "ensemble": 0.8125,
+        "seeds": [1.75, 1.0],
+    }
+    assert result["system"]["mse_bias2"]["seeds"] == pytest.approx([0.25**2, 1.0])
+    assert result["system"]["mse_centred"]["seeds"] == pytest.approx([1.75 - 0.25**2, 0.0])
+    # seed 0 swaps A and B: 1 - 6 * 2 / (4 * 15) = 0.8; the ensemble (A 4, B 4.5, C 8, D 2) does not
+    assert rounded(result["system"]["srcc"]) == {
+        "mean": 0.9,
+        "std": 0.14142,  # 0.2 / sqrt(2)
+        "ensemble": 1.0,
+        "seeds": [0.8, 1.0],
+    }
+    # errors 2 0 -2 1 1 1 0
+    assert result["utterance"]["mse"]["seeds"] == pytest.approx([11 / 7, 1.0])
+    # A, B, C alone: 1 - 6 * 2 / (3 * 8) = 0.5
+    assert result["srcc_within_category"]["speech"]["seeds"] == pytest.approx([0.5, 1.0])
+    # one system of music can't be ranked
+    assert rounded(result["srcc_within_category"]["music"]) == {
+        "mean": None,
+        "std": None,
+        "ensemble": None,
+        "seeds": [None, None],
+    }
+
+
+def test_order_of_rows_does_not_matter():
+    rng = np.random.default_rng(0)
+    noisy = predictions().assign(PQ=lambda table: table["PQ"] + rng.normal(size=len(table)))
+    expected = rounded(evaluate_predictions(noisy, manifest(), ["PQ"]))
+    shuffled = noisy.sample(frac=1.0, random_state=1), manifest().sample(frac=1.0, random_state=2)
+    assert rounded(evaluate_predictions(*shuffled, ["PQ"])) == expected
+
+
+def test_one_seed_has_no_std():
+    one = predictions().query("seed == 1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = evaluate_predictions(one, manifest(), ["PQ"])["PQ"]
+    assert rounded(result["system"]["srcc"]) == {"mean": 1.0, "std": None, "ensemble": 1.0, "seeds": [1.0]}
+
+
+def test_aspects_are_evaluated_apart():
+    two = manifest().assign(CE=lambda table: 10 - table["PQ"])
+    result = evaluate_predictions(predictions().assign(CE=lambda table: table["PQ"]), two, ["PQ", "CE"])
+    assert list(result) == ["PQ", "CE"]
+    assert result["CE"]["system"]["srcc"]["seeds"] == pytest.approx([-0.8, -1.0])
+
+
+def test_missing_predictions_are_named():
+    missing = predictions().query("not (clip_id == 'b1' and seed == 1)")
+    with pytest.raises(DatmosError, match=r"1 of 7 eval clips .* PQ by some seed: b1\."):
+        evaluate_predictions(missing, manifest(), ["PQ"])
+    diverged = predictions().assign(PQ=lambda table: table["PQ"].where(table["clip_id"] < "c", np.nan))
+    with pytest.raises(DatmosError, match=r"4 of 7 .*: c1, c2, d1, n1\."):
+        evaluate_predictions(diverged, manifest(), ["PQ"])
+    with pytest.raises(DatmosError, match=r"7 of 7 .*: a1, a2, b1"):
+        evaluate_predictions(predictions().query("clip_id == 't1'"), manifest(), ["PQ"])
+
+
+def test_long_lists_of_clips_are_cut():
+    clips = [f"c{number:02d}" for number in range(12)]
+    table = pd.DataFrame({"clip_id": clips, "split": "eval", "category": "music", "system": "A", "PQ": 1.0})
+    with pytest.raises(DatmosError, match="c09 and 2 more"):
+        evaluate_predictions(predictions(), table, ["PQ"])
+
+
+def test_clips_predicted_twice_are_named():
+    twice = pd.concat([predictions(), predictions().query("clip_id == 'c2' and seed == 0")])
+    with pytest.raises(DatmosError, match="more than once by one seed: c2"):
+        evaluate_predictions(twice, manifest(), ["PQ"])
+
+
+def test_eval_clips_are_needed():
+    with pytest.raises(DatmosError, match="no clip with split 'eval'"):
+        evaluate_predictions(predictions(), manifest().query("split == 'train'"), ["PQ"])

@@ -1,0 +1,90 @@
+"""params.yaml: what is coerced, and what is refused with which words."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from datmos.errors import DatmosError
+from datmos.params import load_params
+
+DEFAULT = Path(__file__).resolve().parents[1] / "params.yaml"
+
+
+def load_with(tmp_path: Path, key: str, value: Any) -> Any:
+    raw = yaml.safe_load(DEFAULT.read_text())
+    section = raw
+    *parents, last = key.split(".")
+    for name in parents:
+        section = section.setdefault(name, {})
+    section[last] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    return load_params(path)
+
+
+def test_the_default_is_valid_and_follows_the_paper() -> None:
+    params = load_params(DEFAULT)
+    lambdas = {name: (s.domains, s.lambda_) for name, s in params.strategies.items() if s.lambda_ > 0}
+    assert lambdas == {"dat_source": ("source", 0.5), "dat_kmeans": ("kmeans", 0.1), "dat_random": ("random", 0.1)}
+    assert params.kmeans.k == 8
+
+
+def test_a_number_that_dvc_wrote_as_text_is_a_number(tmp_path: Path) -> None:
+    assert load_with(tmp_path, "train.learning_rate", "1e-05").train.learning_rate == 1e-5
+    assert load_with(tmp_path, "kmeans.k", "6").kmeans.k == 6
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("kmeans.kk", 6, ["kmeans.kk", "unknown key", "6", "did you mean 'k'"]),
+        ("trian.epochs", 3, ["trian", "unknown key", "did you mean 'train'"]),
+        ("strategies.dat_source.lamda", 0.3, ["strategies.dat_source.lamda", "did you mean 'lambda'"]),
+        ("strategies.dat_source.lambda", -1, ["strategies.dat_source.lambda", "greater than or equal to 0", "-1"]),
+        ("strategies.dat_source.domains", "kmean", ["strategies.dat_source.domains", "did you mean 'kmeans'"]),
+        ("strategies.new", {"lambda": 1}, ["strategies.new.domains", "missing"]),
+        ("kmeans.k", 1, ["kmeans.k", "greater than or equal to 2", "got 1"]),
+        ("kmeans.k", "many", ["kmeans.k", "valid integer", "'many'"]),
+        ("kmeans.k", 2.5, ["kmeans.k", "valid integer", "2.5"]),
+        ("kmeans.k", True, ["kmeans.k", "number", "True"]),
+        ("train.learning_rate", float("nan"), ["train.learning_rate", "finite"]),
+        ("train.batch_size", 0, ["train.batch_size", "greater than or equal to 1"]),
+        ("seeds", [], ["seeds", "at least 1"]),
+        ("seeds", [1, 1], ["seeds", "every seed once"]),
+        ("encoder.kind", "distilmos", ["encoder.kind", "did you mean 'distillmos'"]),
+        ("encoder.kind", "transformers", ["encoder", "needs model", "facebook/wav2vec2-xls-r-2b"]),
+        ("encoder.layer", 3, ["encoder", "set layer to null"]),
+        ("evaluate.baseline", "multigaus", ["evaluate.baseline", "did you mean 'multigauss'"]),
+        ("umap.strategies", ["dat_sorce"], ["umap.strategies", "did you mean 'dat_source'"]),
+        ("data.kind", "rating", ["data.kind", "did you mean 'ratings'"]),
+        ("data.kind", "ratings", ["data", "root", "your ratings.csv"]),
+        ("data.root", "elsewhere", ["data", "root", "data/corpus", "elsewhere"]),
+        ("data.scale", [5, 1], ["data", "scale", "below"]),
+        ("data.aspects", ["PQ", "PQ"], ["data", "aspects", "once"]),
+        ("data.aspects", [], ["data.aspects", "at least 1"]),
+        ("data", 3, ["data", "got 3"]),
+        ("corpus.systems", 35, ["corpus.systems", "multiple of 3"]),
+    ],
+)
+def test_refusals_name_key_value_and_what_is_expected(
+    tmp_path: Path, key: str, value: Any, words: list[str]
+) -> None:
+    with pytest.raises(DatmosError) as error:
+        load_with(tmp_path, key, value)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_missing_key_and_a_missing_file(tmp_path: Path) -> None:
+    raw = yaml.safe_load(DEFAULT.read_text())
+    del raw["train"]["epochs"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
+    with pytest.raises(DatmosError, match=r"train\.epochs: missing"):
+        load_params(tmp_path / "params.yaml")
+    with pytest.raises(DatmosError, match="no such file"):
+        load_params(tmp_path / "absent.yaml")
+    (tmp_path / "params.yaml").write_text("a: [")
+    with pytest.raises(DatmosError, match="not valid YAML"):
+        load_params(tmp_path / "params.yaml")
