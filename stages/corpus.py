@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from datmos.corpus.study import render_study
 from datmos.errors import run_stage
 from datmos.files import replacing, write_metrics, write_text
 from datmos.params import CORPUS, load_params
@@ -13,6 +12,8 @@ def main() -> None:
     """Write data/corpus/ and data/corpus.json."""
     params = load_params()
     if params.data.kind == "simulated":
+        from datmos.corpus.study import render_study  # here: worker processes import this script, but not torch
+
         with replacing(CORPUS) as folder:
             summary = {"kind": "simulated", **render_study(params.corpus, folder)}
     else:

@@ -55,6 +55,12 @@ def test_code_deps_are_the_import_closure(stage: str) -> None:
     assert sorted(listed) == sorted(closure)
 
 
+def test_packages_import_nothing() -> None:
+    """Else every stage would depend on whatever an __init__.py imports."""
+    for path in (REPOSITORY / "src").rglob("__init__.py"):
+        assert imported_modules(path) == frozenset(), path
+
+
 @pytest.mark.parametrize("stage", PIPELINE["stages"])
 def test_every_params_key_exists(stage: str) -> None:
     definition = PIPELINE["stages"][stage]

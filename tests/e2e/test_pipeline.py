@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+
 from conftest import Project, make_project
 
 pytestmark = pytest.mark.e2e
@@ -75,7 +76,7 @@ def test_a_rate_that_dvc_writes_as_text(project: Project) -> None:
         (["encoder.kind=distilmos"], ["encoder.kind", "did you mean 'distillmos'"]),
         (["encoder.kind=transformers", "encoder.model=nobody/nothing", "encoder.revision=main"],
          ["nobody/nothing", "can't be loaded from the hub", "local folder", "encoder.model=FOLDER"]),
-        (["encoder.kind=torchaudio", "encoder.model=WAV2VEC2_XLSR"], ["no pipeline 'WAV2VEC2_XLSR'", "did you mean"]),
+        (["encoder.kind=torchaudio", "encoder.model=WAV2VEC2_XLSR"], ["'WAV2VEC2_XLSR'", "did you mean"]),
         (["evaluate.baseline=multigaus"], ["evaluate.baseline", "did you mean 'multigauss'"]),
         (["data.kind=ratings", "data.root=/nowhere"], ["/nowhere/ratings.csv", "no such file"]),
         (["data.kind=ratings"], ["data", "root", "your ratings.csv"]),

@@ -1,0 +1,1 @@
+"""The embedded default dataset: a simulated listening study, rendered from numbers alone."""
