@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datmos.comparison import compare, comparison_rows, table1
+from datmos.comparison import chart_rows, compare, comparison_rows, table1
 from datmos.errors import DatmosError
 from datmos.files import rounded
 from datmos.metrics import evaluate_predictions
@@ -20,7 +20,7 @@ def scores(mse, srcc):
     """What `evaluate_predictions` returns for one aspect, with fewer metrics; one value a seed."""
     level = {"mse": summary(*mse), "srcc": summary(*srcc)}
     return {
-        "counts": {"systems": 36, "clips": 288, "seeds": len(mse)},
+        "evaluated_on": {"systems": 36, "clips": 288, "seeds": list(range(len(mse)))},
         "system": level,
         "utterance": level,
         "srcc_within_category": {"music": summary(*srcc)},
@@ -77,7 +77,7 @@ def test_unknown_baseline_is_explained(metrics):
 
 def test_strategies_must_share_seeds_and_systems(metrics):
     metrics["stale"] = {"PQ": scores([1.0, 1.0], [0.9, 0.9])}
-    with pytest.raises(DatmosError, match=r"'plain' was .*'seeds': 3.*'stale' on .*'seeds': 2"):
+    with pytest.raises(DatmosError, match=r"'plain' was .*'seeds': \[0, 1, 2\].*'stale' on .*'seeds': \[0, 1\]"):
         compare(metrics, "plain", ["PQ"])
     with pytest.raises(DatmosError, match="'stale'"):
         table1(metrics, ["PQ"])
@@ -138,3 +138,19 @@ def test_takes_what_evaluate_predictions_returns():
     assert "System level (3 systems" in table1(metrics, ["PQ"])
     # six metrics on two levels, and the SRCC within music
     assert len(comparison_rows(metrics, ["PQ"])) == 13
+
+
+def test_chart_rows_pick_one_system_level_metric() -> None:
+    rows = pd.DataFrame(
+        [
+            ("plain", "PQ", "system", "mse", 1.0),
+            ("plain", "PQ", "system", "srcc", 0.5),
+            ("plain", "PQ", "utterance", "mse", 2.0),
+            ("dat", "PQ", "system", "mse", 3.0),
+        ],
+        columns=["strategy", "aspect", "level", "metric", "mean"],
+    )
+    assert chart_rows(rows, "mse").to_dict("records") == [
+        {"row": "PQ plain", "mse": 1.0},
+        {"row": "PQ dat", "mse": 3.0},
+    ]

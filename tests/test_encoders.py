@@ -126,7 +126,7 @@ def test_torchaudio_layer(tiny_bundle: None) -> None:
 
 
 def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_bundle: None) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(DatmosError, match=r"'nobody/nothing'.*local folder.*encoder\.model=FOLDER"):
         load_encoder(params(model="nobody/nothing", revision="abc"), CPU)
     with pytest.raises(DatmosError, match="revision pinned"):

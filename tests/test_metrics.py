@@ -99,7 +99,7 @@ def predictions():
 
 def test_evaluation_by_hand():
     result = evaluate_predictions(predictions(), manifest(), ["PQ"])["PQ"]
-    assert result["counts"] == {"systems": 4, "clips": 7, "seeds": 2}
+    assert result["evaluated_on"] == {"systems": 4, "clips": 7, "seeds": [0, 1]}
 
     # seed 0: (1 + 4 + 1 + 1) / 4 = 1.75, seed 1: 1; ensemble errors 1 -0.5 1 1
     assert rounded(result["system"]["mse"]) == {

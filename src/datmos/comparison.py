@@ -33,7 +33,7 @@ def compare(metrics: Metrics, baseline: str, aspects: Sequence[str]) -> dict[str
             f"evaluate.baseline: unknown strategy '{baseline}'{nearest(baseline, metrics)} "
             f"Expected one of: {', '.join(metrics)}"
         )
-    _common_counts(metrics, aspects)
+    _common_ground(metrics, aspects)
     return {
         aspect: {
             strategy: _against(scores[aspect]["system"], metrics[baseline][aspect]["system"])
@@ -58,17 +58,17 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def _common_counts(metrics: Metrics, aspects: Sequence[str]) -> dict[str, int]:
-    """Return the counts of seeds, systems and clips, which must be one for a comparison to be fair."""
-    counts = {strategy: dict(scores[aspects[0]]["counts"]) for strategy, scores in metrics.items()}
-    first, *others = counts
+def _common_ground(metrics: Metrics, aspects: Sequence[str]) -> dict[str, Any]:
+    """Return the numbers of systems and clips, and the seeds, which must be the same for a fair comparison."""
+    grounds = {strategy: dict(scores[aspects[0]]["evaluated_on"]) for strategy, scores in metrics.items()}
+    first, *others = grounds
     for strategy in others:
-        if counts[strategy] != counts[first]:
+        if grounds[strategy] != grounds[first]:
             raise DatmosError(
-                f"strategies can't be compared: '{first}' was evaluated on {counts[first]}, "
-                f"'{strategy}' on {counts[strategy]}. Run `dvc repro` to evaluate both anew."
+                f"strategies can't be compared: '{first}' was evaluated on {grounds[first]}, "
+                f"'{strategy}' on {grounds[strategy]}. Run `dvc repro` to evaluate both anew."
             )
-    return counts[first]
+    return grounds[first]
 
 
 def table1(metrics: Metrics, aspects: Sequence[str]) -> str:
@@ -80,7 +80,7 @@ def table1(metrics: Metrics, aspects: Sequence[str]) -> str:
 
     Raises `DatmosError` if strategies differ in seeds or systems.
     """
-    counts = _common_counts(metrics, aspects)
+    ground = _common_ground(metrics, aspects)
     columns = [
         _column([scores[aspect]["system"][metric] for scores in metrics.values()], metric)
         for aspect in aspects
@@ -89,14 +89,14 @@ def table1(metrics: Metrics, aspects: Sequence[str]) -> str:
     heads = [f"{aspect} {head}" for aspect in aspects for head, _ in TABLE_METRICS.values()]
     body = zip(metrics, *columns, strict=True)
     lines = [["Strategy", *heads], [":---"] + ["---:"] * len(heads), *map(list, body)]
-    return f"{_caption(counts)}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"{_caption(ground)}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _caption(counts: Mapping[str, int]) -> str:
-    several = counts["seeds"] > 1
-    spread = f"mean ± standard deviation over {counts['seeds']} seeds" if several else "1 seed"
+def _caption(ground: Mapping[str, Any]) -> str:
+    seeds = len(ground["seeds"])
+    spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "1 seed"
     return (
-        f"System level ({counts['systems']} systems, scores averaged over the clips of a system first), "
+        f"System level ({ground['systems']} systems, scores averaged over the clips of a system first), "
         f"{spread}. Bold is the best mean of a column, which need not be significant."
     )
 

@@ -69,7 +69,7 @@ def evaluate_predictions(
     ``predictions`` has a row a clip and seed (``clip_id, seed, <aspect>``), ``manifest`` a row a clip; scores
     are on the rating scale. Returns::
 
-        {aspect: {"counts": {"systems": n, "clips": n, "seeds": n},
+        {aspect: {"evaluated_on": {"systems": n, "clips": n, "seeds": [...]},
                   "system": {metric: summary}, "utterance": {metric: summary},
                   "srcc_within_category": {category: summary}}}
 
@@ -114,7 +114,11 @@ def _evaluate_aspect(by_seed: pd.DataFrame, clips: pd.DataFrame, aspect: str) ->
     systems = system_means(table, columns)
     within = {str(category): system_means(rows, columns) for category, rows in table.groupby("category", sort=True)}
     return {
-        "counts": {"systems": len(systems), "clips": len(table), "seeds": by_seed.shape[1]},
+        "evaluated_on": {
+            "systems": len(systems),
+            "clips": len(table),
+            "seeds": [int(seed) for seed in by_seed.columns],
+        },
         "system": _summarise(systems),
         "utterance": _summarise(table[columns]),
         "srcc_within_category": {
