@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from conftest import Project, make_project
+from project import Project, make_project
 
 pytestmark = pytest.mark.e2e
 STRATEGIES = ["multigauss", "l2", "high_dropout", "dat_source", "dat_kmeans", "dat_random"]
@@ -173,8 +173,7 @@ def test_ratings_of_ones_own_with_hostile_files_among_them(project: Project, tmp
     assert set(scores) == {"LQO", "LAYERS"}
 
 
-def test_pipeline_on_clips_that_a_user_recorded_is_told_apart_by_nothing_but_params(project: Project) -> None:
-    """Every stage reads params.yaml through the schema: an unknown key stops the first stage that runs."""
+def test_an_unknown_key_stops_the_first_stage_that_runs(project: Project) -> None:
     (project.folder / "params.yaml").write_text(
         (project.folder / "params.yaml").read_text().replace("max_excluded", "max_exclude")
     )
