@@ -27,6 +27,9 @@ Positive = Annotated[Float, Field(gt=0)]
 NotNegative = Annotated[Float, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 CORPUS = Path("data/corpus")  # where the simulated study is rendered
+MANIFEST_COLUMNS = (  # beside the aspects, which therefore can't have these names
+    "clip_id", "path", "split", "category", "source", "system", "duration_s", "sample_rate", "channels", "seed"
+)  # fmt: skip
 DomainRule = Literal["source", "kmeans", "random"]
 
 
@@ -52,6 +55,10 @@ class DataParams(_Section):
             raise ValueError(f"scale: the lowest rating must be below the highest, got {list(self.scale)}")
         if len(set(self.aspects)) < len(self.aspects):
             raise ValueError(f"aspects: every name once, got {self.aspects}")
+        if taken := set(self.aspects) & set(MANIFEST_COLUMNS):
+            raise ValueError(
+                f"aspects: {', '.join(sorted(taken))} is the name of another column; rename the aspect"
+            )
         return self
 
 
