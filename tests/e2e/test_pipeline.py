@@ -61,6 +61,16 @@ def test_lambda_reruns_one_strategy(project: Project) -> None:
     assert tracked["lambda"] == 0.3
 
 
+def test_an_experiment_beside_the_workspace_leaves_the_workspace_alone(project: Project) -> None:
+    """`--temp` and `--queue` run in a copy, on the copy's code: stages set PYTHONPATH for that."""
+    before = project.outputs()
+    project.run("dvc", "exp", "run", "--queue", "-S", "strategies.l2.l2=0.01")
+    project.run("dvc", "exp", "run", "--run-all")
+    assert project.outputs() == before
+    listed = project.run("dvc", "exp", "show", "--csv", "--no-pager").stdout
+    assert "Success" in listed
+
+
 def test_a_rate_that_dvc_writes_as_text(project: Project) -> None:
     result = project.run("dvc", "repro", "--dry", check=False)
     assert result.returncode == 0
