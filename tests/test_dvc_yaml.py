@@ -3,13 +3,13 @@
 import ast
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
 from datmos.domains import DOMAIN_RULES
-from datmos.params import Params
+from datmos.params import DomainRule, Params
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PIPELINE = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())
@@ -88,8 +88,4 @@ def test_every_domain_rule_has_a_stage_and_an_entry_in_params() -> None:
 
 
 def test_domains_in_the_schema_are_the_rules() -> None:
-    from typing import get_args
-
-    from datmos.params import DomainRule
-
     assert set(get_args(DomainRule)) == set(DOMAIN_RULES)
