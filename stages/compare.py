@@ -3,14 +3,14 @@
 import json
 from pathlib import Path
 
-from datmos.comparison import chart_rows, compare, comparison_rows, table1
+from datmos.comparison import chart_rows, compare, comparison_rows, shortcut_table, table1
 from datmos.errors import run_stage
 from datmos.files import write_csv, write_metrics, write_text
 from datmos.params import load_params
 
 
 def main() -> None:
-    """Write metrics/comparison.json, metrics/table1.md, plots/comparison.csv, plots/mse.csv and plots/srcc.csv."""
+    """Write metrics/comparison.json, table1.md and shortcuts.md, plots/comparison.csv, mse.csv and srcc.csv."""
     params = load_params()
     aspects = params.data.aspects
     # by name, never by what lies in the folder: results of a removed strategy stay on disk
@@ -21,6 +21,7 @@ def main() -> None:
     rows = comparison_rows(metrics, aspects)
     write_metrics(Path("metrics/comparison.json"), compare(metrics, params.evaluate.baseline, aspects))
     write_text(Path("metrics/table1.md"), table1(metrics, aspects))
+    write_text(Path("metrics/shortcuts.md"), shortcut_table(metrics, aspects))
     write_csv(Path("plots/comparison.csv"), rows)
     for metric in ("mse", "srcc"):
         write_csv(Path(f"plots/{metric}.csv"), chart_rows(rows, metric))

@@ -1,4 +1,7 @@
-"""Predict the eval clips with one strategy's models and score them: `python stages/evaluate.py dat_source`."""
+"""Predict the eval and counterfactual clips with one strategy's models and score them.
+
+`python stages/evaluate.py dat_source`
+"""
 
 import sys
 from pathlib import Path
@@ -11,6 +14,7 @@ from datmos.files import write_metrics, write_parquet
 from datmos.metrics import evaluate_predictions
 from datmos.models import load_models
 from datmos.predict import predict_clips
+from datmos.ratings import COUNTERFACTUAL
 from datmos.store import EmbeddingStore
 
 
@@ -19,7 +23,7 @@ def main() -> None:
     name = sys.argv[1]
     manifest = pd.read_parquet("data/manifest.parquet")
     models = load_models(Path(f"data/models/{name}"))
-    clip_ids = list(manifest.loc[manifest["split"] == "eval", "clip_id"])
+    clip_ids = list(manifest.loc[manifest["split"].isin(["eval", COUNTERFACTUAL]), "clip_id"])
     predictions = predict_clips(models, EmbeddingStore(Path("data/embeddings")), clip_ids, pick_device())
     metrics = evaluate_predictions(predictions, manifest, models.config["aspects"])
     write_parquet(Path(f"data/predictions/{name}.parquet"), predictions)

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datmos.comparison import chart_rows, compare, comparison_rows, table1
+from datmos.comparison import chart_rows, compare, comparison_rows, shortcut_table, table1
 from datmos.errors import DatmosError
 from datmos.files import rounded
 from datmos.metrics import evaluate_predictions
@@ -24,6 +24,12 @@ def scores(mse, srcc):
         "system": level,
         "utterance": level,
         "srcc_within_category": {"music": summary(*srcc)},
+        "shortcut": {
+            "error_eta2_source": summary(*srcc),
+            "signature_sensitivity": summary(*mse),
+            "signature_offset": {"x": summary(*mse)},
+        },
+        "true": {"system": level},
     }
 
 
@@ -47,6 +53,10 @@ def test_deltas_are_paired_by_seed(metrics):
             "srcc": 0.93,
             "srcc_delta": 0.01,
             "srcc_delta_std": 0.01,
+            "error_eta2_source": 0.93,
+            "signature_sensitivity": 1.0,
+            "mse_true": 1.0,
+            "srcc_true": 0.93,
         }
     )
     assert result["PQ"]["plain"] == pytest.approx(
@@ -57,6 +67,10 @@ def test_deltas_are_paired_by_seed(metrics):
             "srcc": 0.92,
             "srcc_delta": 0.0,
             "srcc_delta_std": 0.0,
+            "error_eta2_source": 0.92,
+            "signature_sensitivity": 2.0,
+            "mse_true": 2.0,
+            "srcc_true": 0.92,
         }
     )
 
@@ -67,12 +81,7 @@ def test_nulls_of_json_are_unknown_not_zero(metrics):
     result = rounded(compare(read_back, "plain", ["PQ"])["PQ"]["dat"])
     assert (result["srcc"], result["srcc_delta"], result["mse_delta"]) == (None, None, -1.0)
     assert "| dat | **1.00 ± 0.50** | n/a |" in table1(read_back, ["PQ"])
-    assert comparison_rows(read_back, ["PQ"])["mean"].isna().sum() == 2  # system, utterance share a level
-
-
-def test_unknown_baseline_is_explained(metrics):
-    with pytest.raises(DatmosError, match=r"evaluate\.baseline: unknown strategy 'plane'; did you mean 'plain'"):
-        compare(metrics, "plane", ["PQ"])
+    assert comparison_rows(read_back, ["PQ"])["mean"].isna().sum() == 3  # system, utterance and true share a level
 
 
 def test_strategies_must_share_seeds_and_systems(metrics):
@@ -118,6 +127,11 @@ def test_rows_are_long_form(metrics):
         ["utterance", "mse"],
         ["utterance", "srcc"],
         ["system within music", "srcc"],
+        ["shortcut", "error_eta2_source"],
+        ["shortcut", "signature_sensitivity"],
+        ["shortcut", "mse_true"],
+        ["shortcut", "srcc_true"],
+        ["signature x", "offset"],
     ]
     assert rows.iloc[0, 4:].tolist() == pytest.approx([2.0, 1.0, 1.0])
 
@@ -128,6 +142,7 @@ def test_takes_what_evaluate_predictions_returns():
             "clip_id": ["a", "b", "c"],
             "split": "eval",
             "category": "music",
+            "source": ["x", "y", "z"],
             "system": ["A", "B", "C"],
             "PQ": [1.0, 2.0, 3.0],
         }
@@ -136,8 +151,21 @@ def test_takes_what_evaluate_predictions_returns():
     metrics = {"perfect": evaluate_predictions(predictions, manifest, ["PQ"])}
     assert compare(metrics, "perfect", ["PQ"])["PQ"]["perfect"]["srcc"] == 1.0
     assert "System level (3 systems" in table1(metrics, ["PQ"])
-    # six metrics on two levels, and the SRCC within music
-    assert len(comparison_rows(metrics, ["PQ"])) == 13
+    # six metrics on two levels, the SRCC within music, and four shares of the error
+    assert len(comparison_rows(metrics, ["PQ"])) == 17
+
+
+def test_shortcut_table_shows_what_the_dataset_allows(metrics):
+    lines = shortcut_table(metrics, ["PQ"]).splitlines()
+    assert lines[0].startswith("Shortcut metrics over 3 seeds")
+    assert lines[2:] == [
+        "## PQ",
+        "",
+        "| Strategy | error_eta2_source | signature_sensitivity | mse_true | srcc_true |",
+        "| :--- | ---: | ---: | ---: | ---: |",
+        "| plain | 0.920 ± 0.020 | 2.000 ± 1.000 | 2.000 ± 1.000 | 0.920 ± 0.020 |",
+        "| dat | 0.930 ± 0.026 | 1.000 ± 0.500 | 1.000 ± 0.500 | 0.930 ± 0.026 |",
+    ]
 
 
 def test_chart_rows_pick_one_system_level_metric() -> None:

@@ -41,3 +41,18 @@ def test_the_fewest_frames() -> None:
     assert MultiGauss(6, 49, 1, (1, 5), 0.3).width == 32
     with pytest.raises(DatmosError, match="48 frames are too few"):
         MultiGauss(6, 48, 1, (1, 5), 0.3)
+
+
+def test_standardised_embeddings_meet_the_head_at_mean_0_and_sd_1() -> None:
+    plain, standardised = (MultiGauss(2, 60, 1, (1, 5), 0.0).eval() for _ in range(2))
+    standardised.load_state_dict(plain.state_dict())
+    standardised.standardise(torch.tensor([10.0, -3.0]), torch.tensor([2.0, 0.5]))
+    x = torch.randn(3, 2, 60)
+    moved = x * torch.tensor([[2.0], [0.5]]) + torch.tensor([[10.0], [-3.0]])
+    torch.testing.assert_close(standardised.features(moved), plain.features(x), rtol=1e-4, atol=1e-5)
+
+
+def test_a_channel_that_never_varies_is_only_centred() -> None:
+    head = MultiGauss(3, 60, 1, (1, 5), 0.0)
+    head.standardise(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 0.0, 4.0]))
+    assert head.gain[:, 0].tolist() == [0.5, 1.0, 0.25]

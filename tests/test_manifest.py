@@ -28,7 +28,8 @@ def ratings(root: Path, broken: tuple[str, ...] = ()) -> pd.DataFrame:
         system = f"sys{number % 2}" if split == "eval" else ""
         rows.append((name, split, "speech", "A", system, number / 2, [1.0, number] if number else None))
     columns = ["path", "split", "category", "source", "system", "PQ", "PQ_ratings"]
-    return pd.DataFrame(rows[::-1], columns=columns)
+    extras = {"base": "", "PQ_true": np.nan}
+    return pd.DataFrame(rows[::-1], columns=columns).assign(**extras)
 
 
 def test_rows_are_sorted_and_headers_read(tmp_path: Path) -> None:
@@ -47,6 +48,7 @@ def test_parquet_types_survive(tmp_path: Path) -> None:
     assert pq.read_schema(tmp_path / "m.parquet").equals(manifest_schema(["PQ"]))
     back = pd.read_parquet(tmp_path / "m.parquet")
     assert back["PQ_ratings"].iloc[0] is None
+    assert back["PQ_true"].isna().all()
     assert list(back["PQ_ratings"].iloc[3]) == [1.0, 3.0]
 
 

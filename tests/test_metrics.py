@@ -155,7 +155,7 @@ def test_aspects_are_evaluated_apart():
 
 def test_missing_predictions_are_named():
     missing = predictions().query("not (clip_id == 'b1' and seed == 1)")
-    with pytest.raises(DatmosError, match=r"1 of 7 eval clips .* PQ by some seed: b1\."):
+    with pytest.raises(DatmosError, match=r"1 of 7 clips .* PQ by some seed: b1\."):
         evaluate_predictions(missing, manifest(), ["PQ"])
     diverged = predictions().assign(PQ=lambda table: table["PQ"].where(table["clip_id"] < "c", np.nan))
     with pytest.raises(DatmosError, match=r"4 of 7 .*: c1, c2, d1, n1\."):
@@ -166,8 +166,9 @@ def test_missing_predictions_are_named():
 
 def test_long_lists_of_clips_are_cut():
     clips = [f"c{number:02d}" for number in range(12)]
-    table = pd.DataFrame({"clip_id": clips, "split": "eval", "category": "music", "system": "A", "PQ": 1.0})
-    with pytest.raises(DatmosError, match="c09 and 2 more"):
+    table = pd.DataFrame({"clip_id": clips, "split": "eval", "category": "music", "system": "A"})
+    table = table.assign(source="x", PQ=1.0)
+    with pytest.raises(DatmosError, match="c09, and 2 more"):
         evaluate_predictions(predictions(), table, ["PQ"])
 
 
@@ -175,6 +176,43 @@ def test_clips_predicted_twice_are_named():
     twice = pd.concat([predictions(), predictions().query("clip_id == 'c2' and seed == 0")])
     with pytest.raises(DatmosError, match="more than once by one seed: c2"):
         evaluate_predictions(twice, manifest(), ["PQ"])
+
+
+def test_errors_that_go_with_the_category() -> None:
+    # errors of seed 1 are all 1: nothing to explain. Seed 0: speech 2 0 -2 1 1, music 1 0, n 7, two groups:
+    # SSW = (10 - 5 * 0.4^2) + (1 - 2 * 0.5^2) = 9.7, SST = 11 - 7 * (3 / 7)^2 = 9.7143
+    result = evaluate_predictions(predictions(), manifest(), ["PQ"])["PQ"]["shortcut"]
+    expected = 1 - (9.7 / 5) / ((11 - 9 / 7) / 6)
+    assert result["error_eta2_category"]["seeds"] == pytest.approx([expected, 0.0])
+    assert set(result) == {
+        f"error_eta2_{group}{given}" for group in ("category", "source") for given in ("", "_given_score")
+    }
+
+
+def test_counterfactual_clips_and_true_scores() -> None:
+    rows = [("p1", "p", "x"), ("p2", "p", "y"), ("q1", "q", "x"), ("q2", "q", "y")]
+    extra = pd.DataFrame(rows, columns=["clip_id", "base", "source"])
+    extra = extra.assign(split="counterfactual", category="music", system="", PQ=np.float32("nan"))
+    table = pd.concat([manifest().assign(base=""), extra], ignore_index=True)
+    table["PQ_true"] = table["PQ"] + 1  # of the counterfactual clips: unknown, and not asked for
+    guesses = [
+        pd.DataFrame({"clip_id": extra["clip_id"], "seed": seed, "PQ": values})
+        for seed, values in enumerate([[4.0, 6, 7, 9], [5.0, 5, 8, 8]])
+    ]
+    result = evaluate_predictions(pd.concat([predictions(), *guesses]), table, ["PQ"])["PQ"]
+    shortcut = result["shortcut"]
+    # seed 0 moves by 2 with the signature (SD sqrt 2) and by 3 with the content (5 and 8: SD 3 / sqrt 2)
+    assert shortcut["signature_sensitivity"]["seeds"] == pytest.approx([math.sqrt(2), 0.0])
+    assert shortcut["signature_sensitivity_ratio"]["seeds"] == pytest.approx([2 / 3, 0.0])
+    assert shortcut["signature_sensitivity_ratio"]["ensemble"] == pytest.approx(1 / 3)
+    assert shortcut["signature_offset"]["x"]["seeds"] == pytest.approx([-1.0, 0.0])
+    assert shortcut["signature_offset"]["y"]["mean"] == pytest.approx(0.5)
+    assert result["system"]["mse"]["seeds"] == pytest.approx([1.75, 1.0])  # as without them
+    # seed 1 is one point above the ratings, as the truth is
+    assert result["true"]["system"]["mse"]["seeds"][1] == pytest.approx(0.0)
+    assert result["true"]["system"]["srcc"]["seeds"] == result["system"]["srcc"]["seeds"]
+    with pytest.raises(DatmosError, match=r"4 of 4 clips lack .*: p1, p2, q1, q2"):
+        evaluate_predictions(predictions(), table, ["PQ"])
 
 
 def test_eval_clips_are_needed():

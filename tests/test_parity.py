@@ -34,7 +34,8 @@ def models(golden: dict[str, torch.Tensor]) -> tuple[MultiGauss, DomainClassifie
     head = MultiGauss(dimension, frames, aspects=4, scale=(1.0, 10.0), dropout=0.3)
     classifier = DomainClassifier(head.width, golden["logits"].shape[1])
     weights = {ours_from_theirs(k.split("/")[1]): v for k, v in golden.items() if k.startswith("weights/")}
-    head.load_state_dict({k: v for k, v in weights.items() if not k.startswith("layers")})
+    as_is = {name: value for name, value in head.state_dict().items() if name in ("shift", "gain")}
+    head.load_state_dict(as_is | {k: v for k, v in weights.items() if not k.startswith("layers")})
     classifier.load_state_dict({k: v for k, v in weights.items() if k.startswith("layers")})
     return head.eval(), classifier.eval()
 

@@ -21,10 +21,22 @@ def read(tmp_path: Path, text: str, aspects: tuple[str, ...] = ("PQ",)) -> objec
 
 def test_a_good_file(tmp_path: Path) -> None:
     table = read(tmp_path, GOOD)
-    assert list(table.columns) == ["path", "split", "category", "source", "system", "PQ", "PQ_ratings"]
+    assert list(table.columns) == [
+        "path",
+        "split",
+        "category",
+        "source",
+        "system",
+        "base",
+        "PQ",
+        "PQ_ratings",
+        "PQ_true",
+    ]
     assert list(table["PQ"]) == [3.5, 2.0, 1.0]
     assert list(table["system"]) == ["", "", "sys1"]
     assert list(table["PQ_ratings"]) == [[3.0, 4.0], None, [1.0, 1.0]]
+    assert (table["base"] == "").all()
+    assert table["PQ_true"].isna().all()
 
 
 def test_quoted_names_and_a_byte_order_mark(tmp_path: Path) -> None:
@@ -57,6 +69,41 @@ def test_refusals(tmp_path: Path, old: str, new: str, words: list[str]) -> None:
     with pytest.raises(DatmosError) as error:
         read(tmp_path, GOOD.replace(old, new, 1))
     for word in [*words, "ratings.csv"]:
+        assert word in str(error.value)
+
+
+COUNTERFACTUAL = """path,split,category,source,system,base,PQ,PQ_true
+a.wav,train,speech,A,,,3.5,3.25
+b.wav,valid,speech,A,,,2,
+c.wav,eval,music,gen,sys1,,1,1.5
+d.wav,counterfactual,music,A,,one,,2
+e.wav,counterfactual,music,B,,one,,2
+"""
+
+
+def test_counterfactual_clips_need_no_score(tmp_path: Path) -> None:
+    table = read(tmp_path, COUNTERFACTUAL)
+    assert list(table["base"]) == ["", "", "", "one", "one"]
+    assert list(table["PQ"].isna()) == [False, False, False, True, True]
+    assert list(table["PQ_true"].fillna(0)) == [3.25, 0, 1.5, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("A,,one", "A,,", ["a counterfactual clip without a base", "row 4: 'd.wav'"]),
+        ("A,,one", "A,,two", ["the only clip of its base", "row 4: 'd.wav'", "row 5: 'e.wav'"]),
+        ("B,,one", "A,,one", ["a second counterfactual clip of the same base and source", "row 5"]),
+        ("A,,,3.5", "A,,one,3.5", ["base is only for the split counterfactual", "row 1"]),
+        ("sys1,,1,", "sys1,,,", ["PQ must be a finite number", "row 3: ''"]),
+        ("3.25", "high", ["PQ_true must be a finite number", "row 1: 'high'"]),
+    ],
+)
+def test_refusals_of_counterfactual_clips(tmp_path: Path, old: str, new: str, words: list[str]) -> None:
+    assert old in COUNTERFACTUAL
+    with pytest.raises(DatmosError) as error:
+        read(tmp_path, COUNTERFACTUAL.replace(old, new, 1))
+    for word in words:
         assert word in str(error.value)
 
 

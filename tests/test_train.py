@@ -17,7 +17,15 @@ from datmos.params import Params, StrategyParams
 from datmos.predict import features_of_clips, predict_clips
 from datmos.seeding import torch_seed
 from datmos.store import EmbeddingStore
-from datmos.train import Split, match_domains, read_batch, select_split, train_strategy, validate
+from datmos.train import (
+    Split,
+    channel_statistics,
+    match_domains,
+    read_batch,
+    select_split,
+    train_strategy,
+    validate,
+)
 
 CPU = torch.device("cpu")
 CLIPS, DIMENSION, FRAMES = 96, 4, 60
@@ -28,7 +36,7 @@ def params(strategies: dict[str, dict[str, Any]], **train: Any) -> Params:
     raw = yaml.safe_load(DEFAULT.read_text())
     raw["data"]["aspects"] = ["A", "B"]
     raw["seeds"] = [0, 1]
-    raw["train"] = {"epochs": 8, "batch_size": 16, "learning_rate": 3e-3} | train
+    raw["train"] = {"epochs": 8, "batch_size": 16, "learning_rate": 3e-3, "standardise": False} | train
     plain = {"domains": "source", "lambda": 0.0, "dropout": 0.3, "l2": 0.0}
     raw["strategies"] = {name: plain | given for name, given in strategies.items()}
     raw["evaluate"]["baseline"], raw["umap"]["strategies"] = next(iter(strategies)), []
@@ -207,3 +215,20 @@ def test_splits_hold_rows_and_scores(world: Any) -> None:
     assert isinstance(split, Split)
     assert list(split.rows) == list(range(64, 80))
     assert split.scores[0].tolist() == [manifest["B"].iloc[64], manifest["A"].iloc[64]]
+
+
+def test_standardised_channels_have_mean_0_and_sd_1_and_the_numbers_stay_with_the_model(
+    world: Any, tmp_path: Path
+) -> None:
+    manifest, store, _ = world
+    train_rows = store.rows(manifest.loc[manifest["split"] == "train", "clip_id"])
+    mean, std = channel_statistics(store, train_rows)
+    frames = np.asarray(store.frames, np.float64)[train_rows]
+    np.testing.assert_allclose(mean, frames.mean(axis=(0, 2)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(std, frames.std(axis=(0, 2)), rtol=1e-5)
+    for standardise in (True, False):
+        run(world, tmp_path, params({"plain": {}}, epochs=1, standardise=standardise), "plain")
+        for head in load_models(tmp_path / "models" / "plain").heads.values():
+            expected = (mean, 1 / std) if standardise else (torch.zeros(DIMENSION), torch.ones(DIMENSION))
+            torch.testing.assert_close(head.shift[:, 0], expected[0])
+            torch.testing.assert_close(head.gain[:, 0], expected[1])

@@ -11,10 +11,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datmos.errors import DatmosError, nearest
+from datmos.errors import DatmosError
 
 # column of Table I -> (its header, the direction that is better)
 TABLE_METRICS = {"mse": ("MSE ↓", min), "srcc": ("SRCC ↑", max)}
+# column of the shortcut table -> where its summary is, in what evaluate_predictions returned for an aspect
+SHORTCUT_METRICS = {
+    "error_eta2_category": ("shortcut", "error_eta2_category"),
+    "error_eta2_category_given_score": ("shortcut", "error_eta2_category_given_score"),
+    "error_eta2_source": ("shortcut", "error_eta2_source"),
+    "error_eta2_source_given_score": ("shortcut", "error_eta2_source_given_score"),
+    "signature_sensitivity": ("shortcut", "signature_sensitivity"),
+    "signature_sensitivity_ratio": ("shortcut", "signature_sensitivity_ratio"),
+    "shortcut_slope": ("shortcut", "shortcut_slope"),
+    "mse_true": ("true", "system", "mse"),
+    "srcc_true": ("true", "system", "srcc"),
+}
 Metrics = Mapping[str, Mapping[str, Any]]
 
 
@@ -24,19 +36,16 @@ def compare(metrics: Metrics, baseline: str, aspects: Sequence[str]) -> dict[str
     Returns ``{aspect: {strategy: {"mse", "mse_delta", "mse_delta_std", "srcc", "srcc_delta",
     "srcc_delta_std"}}}``: means over seeds; a delta is strategy minus baseline of the same seed, so that what
     a seed does to both cancels, and its std (ddof 1, NaN for one seed) is over seeds. A negative
-    ``mse_delta`` and a positive ``srcc_delta`` are improvements. The baseline has deltas of 0.
+    ``mse_delta`` and a positive ``srcc_delta`` are improvements. The baseline has deltas of 0. Beside them, the
+    means of those `SHORTCUT_METRICS` that the dataset allows.
 
-    Raises `DatmosError` for an unknown baseline, or strategies that differ in seeds or systems.
+    ``baseline`` is one of the strategies. Raises `DatmosError` for strategies that differ in seeds or systems.
     """
-    if baseline not in metrics:
-        raise DatmosError(
-            f"evaluate.baseline: unknown strategy '{baseline}'{nearest(baseline, metrics)} "
-            f"Expected one of: {', '.join(metrics)}"
-        )
     _common_ground(metrics, aspects)
     return {
         aspect: {
             strategy: _against(scores[aspect]["system"], metrics[baseline][aspect]["system"])
+            | {name: _number(summary["mean"]) for name, summary in _shortcut_summaries(scores[aspect])}
             for strategy, scores in metrics.items()
         }
         for aspect in aspects
@@ -52,6 +61,16 @@ def _against(system: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str
         result[f"{metric}_delta"] = float(np.mean(deltas))
         result[f"{metric}_delta_std"] = float(np.std(deltas, ddof=1)) if len(deltas) > 1 else math.nan
     return result
+
+
+def _shortcut_summaries(scores: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield name and summary of the `SHORTCUT_METRICS` that are known."""
+    for name, keys in SHORTCUT_METRICS.items():
+        found: Any = scores
+        for key in keys:
+            found = found.get(key, {})
+        if found:
+            yield name, found
 
 
 def _number(value: float | None) -> float:
@@ -92,6 +111,31 @@ def table1(metrics: Metrics, aspects: Sequence[str]) -> str:
     return f"{_caption(ground)}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def shortcut_table(metrics: Metrics, aspects: Sequence[str]) -> str:
+    """Lay the `SHORTCUT_METRICS` of all strategies out, one table an aspect, as ``mean ± std`` over seeds.
+
+    Raises `DatmosError` if strategies differ in seeds or systems.
+    """
+    ground = _common_ground(metrics, aspects)
+    parts = [
+        f"Shortcut metrics over {len(ground['seeds'])} seeds, mean ± standard deviation. 0 is no shortcut in all "
+        "columns before mse_true. error_eta2: share of the variance of the signed error of eval clips that goes "
+        "with their category or source (corrected for chance; given_score: of what the score itself leaves "
+        "unexplained). signature_sensitivity: rating points that a prediction moves when the same content gets "
+        "another source's signature, and its ratio to what content moves; shortcut_slope: whether it moves as the "
+        "sources' train scores do (1: by as much). mse_true, srcc_true: system level, against the true scores.\n"
+    ]
+    for aspect in aspects:
+        columns = {name: "" for scores in metrics.values() for name, _ in _shortcut_summaries(scores[aspect])}
+        lines = [["Strategy", *columns], [":---"] + ["---:"] * len(columns)]
+        for strategy, scores in metrics.items():
+            known = dict(_shortcut_summaries(scores[aspect]))
+            cells = [_cell(_number(known[n]["mean"]), _number(known[n]["std"]), 3, None) for n in columns]
+            lines.append([strategy, *cells])
+        parts.append(f"\n## {aspect}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines))
+    return "".join(parts)
+
+
 def _caption(ground: Mapping[str, Any]) -> str:
     seeds = len(ground["seeds"])
     spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "1 seed"
@@ -127,7 +171,9 @@ def _cell(mean: float, std: float, digits: int, best: str | None) -> str:
 def comparison_rows(metrics: Metrics, aspects: Sequence[str]) -> pd.DataFrame:
     """List all results in long form: ``strategy, aspect, level, metric, mean, std, ensemble``.
 
-    ``level`` is ``system``, ``utterance``, or ``system within <category>``, which has ``srcc`` only.
+    ``level`` is ``system``, ``utterance``; ``system within <category>``, which has ``srcc`` only; ``shortcut``
+    with those of the `SHORTCUT_METRICS` that are known; and ``signature <source>`` with the ``offset`` of
+    predictions under that source's signature.
     """
     rows = [
         (strategy, aspect, level, metric, *(_number(summary[key]) for key in ("mean", "std", "ensemble")))
@@ -144,6 +190,10 @@ def _summaries(scores: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[st
             yield level, metric, summary
     for category, summary in scores["srcc_within_category"].items():
         yield f"system within {category}", "srcc", summary
+    for name, summary in _shortcut_summaries(scores):
+        yield "shortcut", name, summary
+    for source, summary in scores["shortcut"].get("signature_offset", {}).items():
+        yield f"signature {source}", "offset", summary
 
 
 def chart_rows(rows: pd.DataFrame, metric: str) -> pd.DataFrame:

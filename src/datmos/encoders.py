@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from datmos.errors import DatmosError, nearest
 from datmos.params import EncoderParams
@@ -29,15 +30,16 @@ class Encoder(Protocol):
 
 class DistillmosEncoder:
     """The convolutional front of DistillMOS ("Distillation and Pruning for Scalable Self-Supervised
-    Representation-Based Speech Quality Assessment"): D = 1024, 50 frames a second.
+    Representation-Based Speech Quality Assessment"): D = 1024, 25 frames a second.
 
     Its weights come with the ``distillmos`` wheel, so it needs no download. The waveform is scaled by its peak,
-    as the model itself does.
+    as the model itself does. Its 50 frames a second are averaged in pairs: half the disk and training time, and
+    no worse on validation clips.
     """
 
     name = "distillmos-v7/cnn"
     sample_rate = 16_000
-    hop = 320
+    hop = 640
     # The features' standard deviation on speech and music is about 1/64. Scaled to about 1 they meet the first
     # weights of a head, and float16, in the range those were made for.
     scale = 64.0
@@ -51,7 +53,8 @@ class DistillmosEncoder:
     def __call__(self, waveforms: Tensor) -> Tensor:
         """Map waveforms (B, samples) to embeddings (B, 1024, T)."""
         peaks = waveforms.abs().amax(dim=1, keepdim=True)
-        return self.scale * self._cnn(waveforms / (peaks + 1e-8))
+        frames = self._cnn(waveforms / (peaks + 1e-8))  # (B, 1024, 50 a second)
+        return self.scale * functional.avg_pool1d(frames, 2)
 
 
 class TransformersEncoder:

@@ -18,6 +18,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean '{found[0]}'?" if found else ""
 
 
+def listing(items: Iterable[str], separator: str = ", ", shown: int = 10) -> str:
+    """Join the first ``shown`` items and say how many more there are."""
+    items = list(items)
+    more = [f"and {len(items) - shown} more"] if len(items) > shown else []
+    return separator.join([*items[:shown], *more])
+
+
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage's ``main``; a `DatmosError` becomes one message and exit status 1, without a traceback."""
     try:

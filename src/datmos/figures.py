@@ -45,7 +45,7 @@ def draw_comparison(rows: pd.DataFrame, path: Path) -> None:
         figure.legend(handles, labels, loc="outside right upper", title="Strategy", handleheight=1.4)
         if rows["std"].notna().any():
             figure.supxlabel("Error bars: standard deviation over seeds", fontsize=8)
-        _save(figure, path)
+        save(figure, path)
 
 
 def _draw_bars(axes: Axes, rows: pd.DataFrame, strategies: list[str], aspects: list[str]) -> None:
@@ -70,7 +70,7 @@ def _draw_bars(axes: Axes, rows: pd.DataFrame, strategies: list[str], aspects: l
     axes.axhline(0.0, color="black", linewidth=0.8)
     axes.tick_params(axis="x", length=0)
     axes.margins(x=0.02, y=0.2)  # room for the numbers
-    _plain_frame(axes)
+    plain_frame(axes)
     axes.yaxis.grid(True, color="0.88", linewidth=0.6)
     axes.set_axisbelow(True)
 
@@ -113,9 +113,9 @@ def draw_embedding(
         by_score.set_title(f"by {aspect}")
         for axes in (by_source, by_score):
             axes.set(xticks=[], yticks=[], xlabel="UMAP 1", ylabel="UMAP 2")
-            _plain_frame(axes)
+            plain_frame(axes)
         figure.suptitle(title)
-        _save(figure, path)
+        save(figure, path)
 
 
 def _draw_sources(axes: Axes, coordinates: np.ndarray, sources: np.ndarray) -> None:
@@ -147,11 +147,13 @@ def _size(points: int) -> float:
     return float(np.clip(6000 / points, 6, 30))
 
 
-def _plain_frame(axes: Axes) -> None:
+def plain_frame(axes: Axes) -> None:
+    """Take away the frame's top and right side."""
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG whose bytes depend on the figure alone."""
     with replacing(path) as temporary:
         # the format is named since the temporary name ends otherwise; no version of the software in the file
         figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})

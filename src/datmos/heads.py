@@ -32,6 +32,8 @@ class MultiGauss(nn.Module):
     2 x [Conv1d -> LayerNorm over (C, T) -> ReLU -> Dropout -> MaxPool] -> h -> 64 -> 32 -> mean and covariance
     factor of a Gaussian, mapped affinely to the rating scale: mean m -> half * m + middle, factor -> half * factor.
 
+    The embeddings may be standardised first (`standardise`); the published head takes them as they are.
+
     Args:
         dimension: D of the embeddings.
         frames: T of the embeddings; the head is made for this length.
@@ -42,6 +44,9 @@ class MultiGauss(nn.Module):
     Raises:
         DatmosError: the clips have too few frames for two blocks.
     """
+
+    shift: Tensor  # (D, 1)
+    gain: Tensor  # (D, 1)
 
     def __init__(
         self, dimension: int, frames: int, aspects: int, scale: tuple[float, float], dropout: float
@@ -70,12 +75,23 @@ class MultiGauss(nn.Module):
         self.quality = nn.Sequential(
             nn.Linear(self.width, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, outputs)
         )
+        self.register_buffer("shift", torch.zeros(dimension, 1))
+        self.register_buffer("gain", torch.ones(dimension, 1))
         self.half_range = (scale[1] - scale[0]) / 2
         self.middle = (scale[1] + scale[0]) / 2
 
+    def standardise(self, mean: Tensor, std: Tensor) -> None:
+        """Bring every channel of the embeddings to mean 0 and SD 1 from now on; ``mean``, ``std``: (D,).
+
+        A channel that hardly varies (a thousandth of the median SD) is only centred. The numbers are saved with
+        the weights.
+        """
+        self.shift.copy_(mean.unsqueeze(1))
+        self.gain.copy_(torch.where(std > 1e-3 * std.median(), 1 / std, 1.0).unsqueeze(1))
+
     def features(self, embeddings: Tensor) -> Tensor:
         """Map embeddings (B, D, T) to h, shape (B, width)."""
-        h: Tensor = self.encoder(embeddings)
+        h: Tensor = self.encoder((embeddings - self.shift) * self.gain)
         return h
 
     def predict(self, h: Tensor) -> Gaussian:

@@ -1,6 +1,5 @@
 """The manifest: one row a usable clip; everything later reads clips from here."""
 
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,9 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from datmos.audio import AudioHeader, UnusableAudioError, read_excerpt
-from datmos.errors import DatmosError
+from datmos.errors import DatmosError, listing
 from datmos.params import AudioParams
-
-MAX_SHOWN = 10
+from datmos.ratings import TEXT_COLUMNS
 
 
 def build_manifest(
@@ -31,8 +29,8 @@ def build_manifest(
         max_excluded: largest fraction of a split that may be unusable.
 
     Returns:
-        The manifest (clip_id, path, split, category, source, system, duration_s, sample_rate, channels,
-        aspects and single ratings), sorted by clip_id; and the excluded clips (path, split, reason).
+        The manifest (clip_id and the ratings table's columns, with duration_s, sample_rate, channels), sorted by
+        clip_id; and the excluded clips (path, split, reason).
 
     Raises:
         DatmosError: more than ``max_excluded`` of a split is unusable, or nothing is left of one.
@@ -57,10 +55,11 @@ def build_manifest(
 def manifest_schema(aspects: list[str]) -> pa.Schema:
     """Columns and types of data/manifest.parquet."""
     return pa.schema(
-        [(name, pa.string()) for name in ("clip_id", "path", "split", "category", "source", "system")]
+        [(name, pa.string()) for name in ("clip_id", *TEXT_COLUMNS)]
         + [("duration_s", pa.float64()), ("sample_rate", pa.int32()), ("channels", pa.int32())]
         + [(aspect, pa.float32()) for aspect in aspects]
         + [(f"{aspect}_ratings", pa.list_(pa.float32())) for aspect in aspects]
+        + [(f"{aspect}_true", pa.float32()) for aspect in aspects]
     )
 
 
@@ -92,10 +91,6 @@ def _check_excluded(table: pd.DataFrame, excluded: pd.DataFrame, max_excluded: f
         if len(bad) > max_excluded * len(clips) or len(bad) == len(clips):
             raise DatmosError(
                 f"{len(bad)} of {len(clips)} {split} clips can't be used, more than data.max_excluded "
-                f"{max_excluded:g} allows. Mend or remove them, or raise data.max_excluded. The first:\n  "
-                + "\n  ".join(_reasons(bad.head(MAX_SHOWN).itertuples()))
+                f"{max_excluded:g} allows. Mend or remove them, or raise data.max_excluded:\n  "
+                + listing([f"{row.path}: {row.reason}" for row in bad.itertuples()], "\n  ")
             )
-
-
-def _reasons(rows: Iterable[Any]) -> list[str]:
-    return [f"{row.path}: {row.reason}" for row in rows]

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from datmos.errors import DatmosError
+from datmos.errors import DatmosError, listing
+from datmos.ratings import COUNTERFACTUAL
+from datmos.shortcuts import error_shares, signature_effects
 
 METRICS = ("mse", "srcc", "lcc", "ktau", "mse_bias2", "mse_centred")
 MIN_SYSTEMS = 3  # two systems always have SRCC 1 or -1, which says nothing
-SHOWN = 10  # clip ids listed in an error
 
 
 def agreement(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
@@ -64,14 +65,22 @@ def system_means(table: pd.DataFrame, columns: Sequence[Any]) -> pd.DataFrame:
 def evaluate_predictions(
     predictions: pd.DataFrame, manifest: pd.DataFrame, aspects: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Score one strategy's predictions of the eval clips; rows may come in any order.
+    """Score one strategy's predictions of the eval and counterfactual clips; rows may come in any order.
 
     ``predictions`` has a row a clip and seed (``clip_id, seed, <aspect>``), ``manifest`` a row a clip; scores
     are on the rating scale. Returns::
 
         {aspect: {"evaluated_on": {"systems": n, "clips": n, "seeds": [...]},
                   "system": {metric: summary}, "utterance": {metric: summary},
-                  "srcc_within_category": {category: summary}}}
+                  "srcc_within_category": {category: summary},
+                  "shortcut": {"error_eta2_category", "error_eta2_source", and each with "_given_score": summary,
+                               "signature_sensitivity", "signature_sensitivity_ratio", "shortcut_slope": summary,
+                               "signature_offset": {source: summary}},
+                  "true": {"system": {metric: summary}, "utterance": {metric: summary}}}}
+
+    ``shortcut`` is explained in `datmos.shortcuts`; its errors are those of single eval clips against the mean
+    rating. All but these is there only if the manifest has counterfactual clips, and ``true``
+    (against the true scores instead of the ratings) only if it has true scores of all eval clips.
 
     A summary is ``mean`` and ``std`` (ddof 1, NaN for one seed) over ``seeds``, the values by ascending seed,
     and ``ensemble``: the metric of the predictions averaged over seeds. The SRCC within a category is among
@@ -80,35 +89,48 @@ def evaluate_predictions(
     Raises `DatmosError` if there are no eval clips, if a seed lacks a finite prediction of one (naming the
     clips), or if a clip is predicted twice by one seed.
     """
-    clips = manifest[manifest["split"] == "eval"].set_index("clip_id").sort_index()
-    if clips.empty:
+    clips = manifest.set_index("clip_id").sort_index()
+    evaluated, counterfactual = clips[clips["split"] == "eval"], clips[clips["split"] == COUNTERFACTUAL]
+    if evaluated.empty:
         raise DatmosError("the manifest has no clip with split 'eval': there is nothing to evaluate on")
-    rows = predictions[predictions["clip_id"].isin(clips.index)]
-    twice = rows.loc[rows.duplicated(["clip_id", "seed"]), "clip_id"]
+    twice = predictions.loc[predictions.duplicated(["clip_id", "seed"]), "clip_id"]
     if len(twice):
-        raise DatmosError(f"eval clips predicted more than once by one seed: {_listed(twice)}")
-    return {aspect: _evaluate_aspect(_by_seed(rows, clips.index, aspect), clips, aspect) for aspect in aspects}
+        raise DatmosError(f"clips predicted more than once by one seed: {listing(sorted(set(twice)))}")
+    train_means = clips[clips["split"] == "train"].groupby("source")[list(aspects)].mean()
+    return {
+        aspect: _evaluate_aspect(_by_seed(predictions, evaluated.index, aspect), evaluated, aspect)
+        | {
+            "shortcut": _shortcut(
+                _by_seed(predictions, evaluated.index, aspect),
+                evaluated,
+                _by_seed(predictions, counterfactual.index, aspect),
+                counterfactual,
+                aspect,
+                train_means[aspect],
+            )
+        }
+        for aspect in aspects
+    }
 
 
 def _by_seed(rows: pd.DataFrame, clip_ids: pd.Index, aspect: str) -> pd.DataFrame:
-    """Lay predictions of one aspect out as (N clips, S seeds), both ascending; every cell is finite."""
+    """Lay predictions of one aspect out: a row a clip, a column a seed (ascending) and "ensemble", their mean.
+
+    Every cell is finite.
+    """
+    rows = rows[rows["clip_id"].isin(clip_ids)]
     table = rows.pivot(index="clip_id", columns="seed", values=aspect).reindex(clip_ids).astype(np.float64)
     complete = np.isfinite(table).all(axis=1) if table.shape[1] else pd.Series(False, index=clip_ids)
     if not complete.all():
         raise DatmosError(
-            f"{(~complete).sum()} of {len(clip_ids)} eval clips lack a finite prediction of {aspect} "
-            f"by some seed: {_listed(clip_ids[~complete])}. Evaluate this strategy again with the present manifest."
+            f"{(~complete).sum()} of {len(clip_ids)} clips lack a finite prediction of {aspect} "
+            f"by some seed: {listing(clip_ids[~complete])}. Evaluate this strategy again with the present manifest."
         )
-    return table
+    return table.assign(ensemble=table.mean(axis=1))
 
 
-def _listed(clip_ids: Any) -> str:
-    names = sorted(set(map(str, clip_ids)))
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-
-
-def _evaluate_aspect(by_seed: pd.DataFrame, clips: pd.DataFrame, aspect: str) -> dict[str, Any]:
-    table = by_seed.assign(ensemble=by_seed.mean(axis=1), actual=clips[aspect])
+def _evaluate_aspect(predicted: pd.DataFrame, clips: pd.DataFrame, aspect: str) -> dict[str, Any]:
+    table = predicted.assign(actual=clips[aspect])
     columns = list(table.columns)
     table = table.assign(system=clips["system"], category=clips["category"])
     systems = system_means(table, columns)
@@ -117,7 +139,7 @@ def _evaluate_aspect(by_seed: pd.DataFrame, clips: pd.DataFrame, aspect: str) ->
         "evaluated_on": {
             "systems": len(systems),
             "clips": len(table),
-            "seeds": [int(seed) for seed in by_seed.columns],
+            "seeds": [int(seed) for seed in predicted.columns.drop("ensemble")],
         },
         "system": _summarise(systems),
         "utterance": _summarise(table[columns]),
@@ -126,7 +148,32 @@ def _evaluate_aspect(by_seed: pd.DataFrame, clips: pd.DataFrame, aspect: str) ->
             category: _summarise(rows if len(rows) >= MIN_SYSTEMS else rows.iloc[:0])["srcc"]
             for category, rows in within.items()
         },
+        **_against_truth(predicted, clips, aspect),
     }
+
+
+def _shortcut(
+    predicted: pd.DataFrame,
+    clips: pd.DataFrame,
+    counterfactual_predicted: pd.DataFrame,
+    counterfactual: pd.DataFrame,
+    aspect: str,
+    train_means: pd.Series,
+) -> dict[str, Any]:
+    result = _summarise_rows(error_shares(predicted, clips[aspect], clips))
+    if counterfactual.empty:
+        return result
+    effects, offsets = signature_effects(counterfactual_predicted, counterfactual, train_means)
+    return result | _summarise_rows(effects) | {"signature_offset": _summarise_rows(offsets)}
+
+
+def _against_truth(predicted: pd.DataFrame, clips: pd.DataFrame, aspect: str) -> dict[str, Any]:
+    true = clips.get(f"{aspect}_true", pd.Series(np.nan, index=clips.index))
+    if true.isna().any():
+        return {}
+    table = predicted.assign(actual=true)
+    systems = system_means(table.assign(system=clips["system"]), list(table.columns))
+    return {"true": {"system": _summarise(systems), "utterance": _summarise(table)}}
 
 
 def _summarise(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -137,6 +184,13 @@ def _summarise(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
         agreement(column.to_numpy(), actual) for _, column in table.drop(columns=["ensemble", "actual"]).items()
     ]
     return {metric: _summary([scores[metric] for scores in single], ensemble[metric]) for metric in METRICS}
+
+
+def _summarise_rows(table: pd.DataFrame) -> dict[str, Any]:
+    """Summarise every row of a table with columns <seed>... and "ensemble"."""
+    return {
+        str(name): _summary(row.drop("ensemble").tolist(), float(row["ensemble"])) for name, row in table.iterrows()
+    }
 
 
 def _summary(seeds: list[float], ensemble: float) -> dict[str, Any]:

@@ -28,8 +28,10 @@ NotNegative = Annotated[Float, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 CORPUS = Path("data/corpus")  # where the simulated study is rendered
 MANIFEST_COLUMNS = (  # beside the aspects, which therefore can't have these names
-    "clip_id", "path", "split", "category", "source", "system", "duration_s", "sample_rate", "channels", "seed"
+    "clip_id", "path", "split", "category", "source", "system", "base", "duration_s", "sample_rate", "channels",
+    "seed",
 )  # fmt: skip
+ASPECT_SUFFIXES = ("_ratings", "_true", "_std")  # of columns that belong to an aspect
 DomainRule = Literal["source", "kmeans", "random"]
 
 
@@ -59,6 +61,11 @@ class DataParams(_Section):
             raise ValueError(
                 f"aspects: {', '.join(sorted(taken))} is the name of another column; rename the aspect"
             )
+        for aspect in self.aspects:
+            if aspect.endswith(ASPECT_SUFFIXES):
+                raise ValueError(
+                    f"aspects: {aspect} must not end in {', '.join(ASPECT_SUFFIXES)}; rename the aspect"
+                )
         return self
 
 
@@ -70,6 +77,7 @@ class CorpusParams(_Section):
     valid_per_source: Count
     systems: Annotated[Int, Field(ge=3, multiple_of=3)]
     clips_per_system: Count
+    counterfactuals: Annotated[Int, Field(ge=0, multiple_of=3)]
     clip_seconds: Annotated[Float, Field(ge=1)]
     raters: Count
     shortcut: Annotated[Float, Field(ge=0, le=1)]
@@ -130,6 +138,7 @@ class TrainParams(_Section):
     epochs: Count
     batch_size: Count
     learning_rate: Positive
+    standardise: bool
 
 
 class StrategyParams(_Section):

@@ -4,31 +4,38 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.errors import DatmosError, nearest
+from datmos.errors import DatmosError, listing, nearest
 
-SPLITS = ("train", "valid", "eval")
-TEXT_COLUMNS = ("path", "split", "category", "source", "system")
-MAX_SHOWN = 10
+SPLITS = ("train", "valid", "eval")  # all needed
+COUNTERFACTUAL = "counterfactual"  # optional split: the same content (base) under the signatures of several sources
+NEEDED_COLUMNS = ("path", "split", "category", "source", "system")
+TEXT_COLUMNS = (*NEEDED_COLUMNS, "base")
 
 
 def read_ratings(path: Path, aspects: list[str]) -> pd.DataFrame:
     """Read and check a ratings.csv.
 
     Returns:
-        Columns path, split, category, source, system (str), <aspect> (float, mean score) and
-        <aspect>_ratings (list of float, or None where the file has no single ratings).
+        Columns path, split, category, source, system, base (str), <aspect> (float, mean score),
+        <aspect>_ratings (list of float, or None where the file has no single ratings) and <aspect>_true (float,
+        the true score of a simulated clip; NaN where the file has none). Counterfactual clips need no score
+        (NaN): what counts is how far predictions differ between the clips of one ``base``.
 
     Raises:
         DatmosError: a missing file or column, a duplicate or absolute path, an unknown split, an empty cell,
-            a score that is not a finite number, or no train, valid or eval clip.
+            a score that is not a finite number, no train, valid or eval clip, or a counterfactual clip whose base
+            is missing, alone, or given twice with one source.
     """
     table = _read_text(path)
     _check_columns(table, path, aspects)
+    if "base" not in table.columns:
+        table["base"] = ""
     _refuse(table, table["path"] == "", path, "path is empty")
     _refuse(table, table["path"].duplicated(keep="first"), path, "path given twice; every clip needs one row")
     outside = table["path"].map(lambda name: Path(name).is_absolute() or ".." in Path(name).parts)
     _refuse(table, outside, path, "path must be relative to data.root and stay inside it")
-    _refuse(table, ~table["split"].isin(SPLITS), path, f"split must be one of {', '.join(SPLITS)}", "split")
+    known = (*SPLITS, COUNTERFACTUAL)
+    _refuse(table, ~table["split"].isin(known), path, f"split must be one of {', '.join(known)}", "split")
     for column in ("category", "source"):
         _refuse(table, table[column] == "", path, f"{column} is empty")
     for split in SPLITS:
@@ -41,10 +48,14 @@ def read_ratings(path: Path, aspects: list[str]) -> pd.DataFrame:
             "name the generative system that made each eval clip"
         )
     _refuse(table, is_eval & (table["system"] == ""), path, "an eval clip without a system")
+    is_counterfactual = _check_counterfactuals(table, path)
     for aspect in aspects:
-        table[aspect] = _scores(table, aspect, path)
+        table[aspect] = _numbers(table, aspect, path, may_be_empty=is_counterfactual)
         table[f"{aspect}_ratings"] = _single_ratings(table, f"{aspect}_ratings", path)
-    return table[[*TEXT_COLUMNS, *aspects, *(f"{aspect}_ratings" for aspect in aspects)]]
+        every = pd.Series(True, index=table.index)
+        table[f"{aspect}_true"] = _numbers(table, f"{aspect}_true", path, may_be_empty=every)
+    extras = [f"{aspect}_{kind}" for kind in ("ratings", "true") for aspect in aspects]
+    return table[[*TEXT_COLUMNS, *aspects, *extras]]
 
 
 def _read_text(path: Path) -> pd.DataFrame:
@@ -59,7 +70,7 @@ def _read_text(path: Path) -> pd.DataFrame:
 
 
 def _check_columns(table: pd.DataFrame, path: Path, aspects: list[str]) -> None:
-    for column in [*TEXT_COLUMNS, *aspects]:
+    for column in [*NEEDED_COLUMNS, *aspects]:
         if column not in table.columns:
             role = "an aspect of data.aspects" if column in aspects else "needed in every ratings.csv"
             raise DatmosError(
@@ -73,14 +84,29 @@ def _refuse(table: pd.DataFrame, bad: pd.Series, path: Path, what: str, show: st
     if not bad.any():
         return
     rows = [f"row {position + 1}: {table[show].iloc[position]!r}" for position in bad.to_numpy().nonzero()[0]]
-    more = f"\n  and {len(rows) - MAX_SHOWN} more" if len(rows) > MAX_SHOWN else ""
-    raise DatmosError(f"{path}: {what}:\n  " + "\n  ".join(rows[:MAX_SHOWN]) + more)
+    raise DatmosError(f"{path}: {what}:\n  " + listing(rows, "\n  "))
 
 
-def _scores(table: pd.DataFrame, aspect: str, path: Path) -> pd.Series:
-    scores = pd.to_numeric(table[aspect], errors="coerce").astype(float)
-    _refuse(table, ~scores.abs().lt(float("inf")), path, f"{aspect} must be a finite number", aspect)
-    return scores
+def _check_counterfactuals(table: pd.DataFrame, path: Path) -> pd.Series:
+    """Return which rows are counterfactual."""
+    chosen = table["split"] == COUNTERFACTUAL
+    _refuse(table, chosen & (table["base"] == ""), path, "a counterfactual clip without a base")
+    what = f"base is only for the split {COUNTERFACTUAL}: the content that several clips share"
+    _refuse(table, ~chosen & (table["base"] != ""), path, what)
+    again = chosen & table.duplicated(["split", "base", "source"], keep="first")
+    _refuse(table, again, path, "a second counterfactual clip of the same base and source")
+    alone = chosen & ~table.duplicated(["split", "base"], keep=False)
+    _refuse(table, alone, path, "the only clip of its base; a counterfactual needs two sources or more")
+    return chosen
+
+
+def _numbers(table: pd.DataFrame, column: str, path: Path, may_be_empty: pd.Series) -> pd.Series:
+    if column not in table.columns:
+        return pd.Series(float("nan"), index=table.index)
+    numbers = pd.to_numeric(table[column], errors="coerce").astype(float)
+    empty = may_be_empty & (table[column] == "")
+    _refuse(table, ~empty & ~numbers.abs().lt(float("inf")), path, f"{column} must be a finite number", column)
+    return numbers
 
 
 def _single_ratings(table: pd.DataFrame, column: str, path: Path) -> list[list[float] | None]:

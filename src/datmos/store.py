@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datmos.errors import DatmosError
+from datmos.errors import DatmosError, listing
 
 
 class EmbeddingStore:
@@ -35,7 +35,7 @@ class EmbeddingStore:
         """
         rows = self._row_of.reindex(list(clip_ids))
         if rows.isna().any():
-            missing = ", ".join(rows.index[rows.isna()][:10])
+            missing = listing(rows.index[rows.isna()])
             raise DatmosError(f"no embedding for {rows.isna().sum()} clips ({missing}); run `dvc repro embed`")
         return rows.to_numpy(dtype=np.int64)
 

@@ -73,11 +73,22 @@ def train_strategy(
         "scale": params.data.scale,
         "dropout": strategy.dropout,
     }
+    statistics = channel_statistics(store, training.rows) if train.standardise else None
     batches = len(params.seeds) * train.epochs * -(-len(training.rows) // train.batch_size)
     with tqdm(total=batches, desc=f"training {name}", unit="batch") as progress:
         trained = {
             seed: train_seed(
-                seed, store, training, validation, labels, head_options, strategy, train, pick_device(), progress
+                seed,
+                store,
+                training,
+                validation,
+                labels,
+                head_options,
+                statistics,
+                strategy,
+                train,
+                pick_device(),
+                progress,
             )
             for seed in params.seeds
         }
@@ -108,6 +119,19 @@ def select_split(manifest: pd.DataFrame, split: str, store: EmbeddingStore, aspe
         raise DatmosError(f"the {split} split is empty: the manifest has no usable clip in it")
     scores = torch.from_numpy(clips[aspects].to_numpy(dtype=np.float32, copy=True))
     return Split(store.rows(clips["clip_id"]), scores)
+
+
+def channel_statistics(store: EmbeddingStore, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of every channel over the frames of the clips at ``rows``: float32, (D,) each."""
+    total, squares, count = 0.0, 0.0, 0
+    for batch in batched(rows, 16):
+        frames = store.read(batch).astype(np.float64)  # (B, D, T)
+        total = total + frames.sum(axis=(0, 2))
+        squares = squares + np.square(frames).sum(axis=(0, 2))
+        count += frames.shape[0] * frames.shape[2]
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+    return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
 
 
 def match_domains(manifest: pd.DataFrame, domains: pd.DataFrame, strategy: StrategyParams) -> Tensor:
@@ -145,6 +169,7 @@ def train_seed(
     validation: Split,
     domains: Tensor,
     head_options: dict[str, Any],
+    statistics: tuple[Tensor, Tensor] | None,
     strategy: StrategyParams,
     train: TrainParams,
     device: torch.device,
@@ -168,6 +193,7 @@ def train_seed(
         validation: clips that choose the epoch.
         domains: label of every training clip, shape (N,).
         head_options: arguments of `MultiGauss`.
+        statistics: what `channel_statistics` returned, or None to train on the embeddings as they are.
         strategy: the recipe.
         train: settings that all strategies share.
         device: where to compute.
@@ -178,6 +204,8 @@ def train_seed(
     """
     with torch_seed("init", seed):
         head = MultiGauss(**head_options).to(device)
+    if statistics is not None:
+        head.standardise(*statistics)
     with torch_seed("adversary", seed):
         classifier = DomainClassifier(head.width, int(domains.max()) + 1).to(device)
     optimiser = torch.optim.Adam(

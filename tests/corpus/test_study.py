@@ -15,10 +15,11 @@ from datmos.corpus.truth import ASPECTS, CATEGORIES, SOURCES, Truth
 from datmos.params import CorpusParams
 
 TINY = CorpusParams(
-    seed=0, train_per_source=2, valid_per_source=1, systems=6, clips_per_system=2,
+    seed=0, train_per_source=2, valid_per_source=1, systems=6, clips_per_system=2, counterfactuals=3,
     clip_seconds=1.0, raters=4, shortcut=1.0,
 )  # fmt: skip
-CLIPS = 6 * 3 + 6 * 2
+RATED = 6 * 3 + 6 * 2
+CLIPS = RATED + 3 * 6
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +48,18 @@ def test_ratings_csv(study) -> None:
     root, _ = study
     table = read(root)
     assert list(table.columns) == [
-        "path", "split", "category", "source", "system", *ASPECTS,
+        "path", "split", "category", "source", "system", "base", *ASPECTS,
         *(f"{aspect}_ratings" for aspect in ASPECTS), *(f"{aspect}_true" for aspect in ASPECTS),
     ]  # fmt: skip
     assert len(table) == CLIPS
     assert table["path"].is_unique
     assert table["path"].map(lambda path: Path(path).stem).is_unique
     assert table["path"][0] == "audio/train/crowd_speech/crowd_speech_000.wav"
-    assert table["path"].iloc[-1] == "audio/eval/sys06/sys06_001.wav"
-    assert table["split"].value_counts().to_dict() == {"train": 12, "valid": 6, "eval": 12}
+    assert table["path"].iloc[RATED - 1] == "audio/eval/sys06/sys06_001.wav"
+    assert table["path"].iloc[-1] == "audio/counterfactual/field_sound/base03_field_sound.wav"
+    counts = {"train": 12, "valid": 6, "eval": 12, "counterfactual": 18}
+    assert table["split"].value_counts().to_dict() == counts
+    table = table[table["split"] != "counterfactual"].astype(dict.fromkeys(ASPECTS, float))
     natural, generated = table[table["system"] == ""], table[table["system"] != ""]
     assert set(natural["source"]) == set(SOURCES)
     assert set(natural["split"]) == {"train", "valid"}
@@ -64,7 +68,7 @@ def test_ratings_csv(study) -> None:
     assert generated["category"].value_counts().to_dict() == dict.fromkeys(CATEGORIES, 4)
     for aspect in ASPECTS:
         ratings = np.array([[int(r) for r in cell.split(";")] for cell in table[f"{aspect}_ratings"]])
-        assert ratings.shape == (CLIPS, 4)
+        assert ratings.shape == (RATED, 4)
         np.testing.assert_allclose(ratings.mean(axis=1), table[aspect], atol=1e-4)
         assert table[f"{aspect}_true"].between(1, 10).all()
 
@@ -80,7 +84,33 @@ def test_summary_counts_and_moments(study) -> None:
     assert summary["clips"]["train"] == {"speech": 6, "music": 4, "sound": 2}
     assert summary["clips"]["eval"] == {"speech": 4, "music": 4, "sound": 4}
     evaluated = read(root).query("split == 'eval'")
-    assert summary["scores"]["eval"]["CE"]["mean"] == pytest.approx(evaluated["CE"].mean())
+    assert summary["scores"]["eval"]["CE"]["mean"] == pytest.approx(evaluated["CE"].astype(float).mean())
+    assert summary["clips"]["counterfactual"] == dict.fromkeys(CATEGORIES, 6)
+    assert "counterfactual" not in summary["scores"]
+
+
+def test_counterfactual_clips_are_one_content_under_every_signature(study) -> None:
+    root, _ = study
+    table = read(root).query("split == 'counterfactual'")
+    assert (table[list(ASPECTS)] == "").all(axis=None)  # not rated
+    truths = [f"{aspect}_true" for aspect in ASPECTS]
+    for base, clips in table.groupby("base"):
+        assert set(clips["source"]) == set(SOURCES)
+        assert (clips[[*truths, "category"]].nunique() == 1).all()
+        audio = np.stack([soundfile.read(root / path)[0] for path in clips["path"]])
+        assert len(np.unique(audio, axis=0)) == len(SOURCES)
+        # each is what the renderer makes of the base's own seeds, with nothing but the source's signature
+        clip = next(c for c in plan_study(TINY) if c.id == f"{base}_audiobook")
+        expected = render_clip(
+            clip.truth, clip.category, signature_of("audiobook", TINY), clip_seeds(base, TINY), 1.0
+        )
+        written = soundfile.read(root / clip.path)[0]
+        np.testing.assert_allclose(written, expected, atol=1e-4)
+
+
+def test_no_counterfactual_clips_if_none_are_asked_for() -> None:
+    without = plan_study(TINY.model_copy(update={"counterfactuals": 0}))
+    assert without == [clip for clip in plan_study(TINY) if not clip.base]
 
 
 def test_every_clip_is_audible_level_and_unclipped(study) -> None:
@@ -92,9 +122,9 @@ def test_every_clip_is_audible_level_and_unclipped(study) -> None:
         peak, level = np.abs(audio).max(), np.sqrt(np.mean(audio**2))
         assert peak <= PEAK + 1e-4
         assert level == pytest.approx(LEVEL, rel=0.01) or peak == pytest.approx(PEAK, abs=1e-3)
-        kinds = draw_degradations(
-            np.random.default_rng([clip_seeds(Path(path).stem, TINY).degradation, len(CHAIN)])
-        )
+        name = Path(path).stem
+        base = name.split("_")[0] if name.startswith("base") else name
+        kinds = draw_degradations(np.random.default_rng([clip_seeds(base, TINY).degradation, len(CHAIN)]))
         if "clipping" not in kinds:
             assert (np.abs(audio) > 0.999 * peak).mean() < 0.002  # no flat tops
 
@@ -139,7 +169,7 @@ def test_shortcut_changes_natural_scores_only() -> None:
     plans = [plan_study(TINY.model_copy(update={"shortcut": shortcut})) for shortcut in (0.0, 1.0)]
     for without, planted in zip(*plans, strict=True):
         assert without.id == planted.id
-        assert (without.truth == planted.truth) == (without.split == "eval")
+        assert (without.truth == planted.truth) == (without.split in ("eval", "counterfactual"))
 
 
 @pytest.mark.parametrize(("shortcut", "lowest", "highest"), [(0.0, 0.0, 0.05), (1.0, 0.25, 0.8)])

@@ -1,4 +1,7 @@
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from datmos.corpus import truth
@@ -17,6 +20,24 @@ def test_full_shortcut_draws_the_published_moments(source: str) -> None:
     np.testing.assert_allclose(scores.std(axis=0), table.sd, rtol=0.2)
     upper = np.corrcoef(scores.T)[np.triu_indices(4, k=1)]
     np.testing.assert_allclose(upper, table.correlation, atol=0.1)
+
+
+FOLDERS = {  # as the published list names them
+    "crowd_speech": "cv-corpus", "audiobook": "LibriTTS", "studio_speech": "EARS",
+    "music_mix": "MUSDB18", "music_caps": "musiccaps", "field_sound": "unbalanced_train_segments",
+}  # fmt: skip
+LABELS = ["Production_Quality", "Production_Complexity", "Content_Enjoyment", "Content_Usefulness"]
+
+
+def test_the_table_of_moments_is_that_of_the_published_labels(shared: Path) -> None:
+    published = pd.read_csv(shared / "aes-natural" / "audiomos2025-track2-train_list.csv")
+    for source, row in truth.SOURCES.items():
+        clips = published[published["data_path"].str.startswith(f"/your_path/{FOLDERS[source]}")]
+        assert len(clips) > 100
+        np.testing.assert_allclose(clips[LABELS].mean(), row.mean, atol=0.006)
+        np.testing.assert_allclose(clips[LABELS].std(), row.sd, atol=0.012)
+        upper = clips[LABELS].corr().to_numpy()[np.triu_indices(4, k=1)]
+        np.testing.assert_allclose(upper, row.correlation, atol=0.006)
 
 
 def test_no_shortcut_gives_all_sources_the_same_moments() -> None:

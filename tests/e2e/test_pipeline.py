@@ -20,10 +20,15 @@ def test_a_fresh_run_writes_everything(project: Project) -> None:
         assert {f"data/predictions/{name}.parquet", f"metrics/strategies/{name}.json"} <= written
     assert {"metrics/comparison.json", "plots/comparison.png", "plots/umap/dat_source.png"} <= written
     manifest = pd.read_parquet(project.folder / "data/manifest.parquet")
-    assert manifest.groupby("split").size().to_dict() == {"train": 24, "valid": 12, "eval": 6}
+    expected = {"train": 24, "valid": 12, "eval": 6, "counterfactual": 18}
+    assert manifest.groupby("split").size().to_dict() == expected
     table = (project.folder / "metrics/table1.md").read_text()
     assert all(f"| {name} |" in table for name in STRATEGIES)
     assert "PQ MSE" in table
+    shortcuts = (project.folder / "metrics/shortcuts.md").read_text()
+    assert "| signature_sensitivity |" in shortcuts
+    assert shortcuts.count("| dat_source |") == 4
+    assert {"plots/planted.png", "plots/signatures.png"} <= written
     assert project.run("git", "status", "--porcelain").stdout == ""
 
 
@@ -159,7 +164,7 @@ def test_ratings_of_ones_own_with_hostile_files_among_them(project: Project, tmp
     """Kind `ratings` with two aspects; every file of shared/bad is used or excluded with a reason."""
     corpus = project.folder / "data/corpus"
     table = pd.read_csv(corpus / "ratings.csv", keep_default_na=False)
-    table = table.rename(columns={"PQ": "LQO", "PC": "LAYERS"})[
+    table = table[table["split"] != "counterfactual"].rename(columns={"PQ": "LQO", "PC": "LAYERS"})[
         ["path", "split", "category", "source", "system", "LQO", "LAYERS"]
     ]
     hostile = sorted(path.name for path in (shared / "bad").iterdir() if path.suffix != ".md")
@@ -169,7 +174,7 @@ def test_ratings_of_ones_own_with_hostile_files_among_them(project: Project, tmp
     (corpus / "audio").rename(tmp_path / "audio")  # away: for this kind the corpus stage leaves only a marker
     (tmp_path / "bad").symlink_to(shared / "bad")
     settings = ["data.kind=ratings", f"data.root={tmp_path}", "data.aspects=[LQO,LAYERS]", "data.max_excluded=0.5"]
-    project.run("dvc", "exp", "run", *(part for s in settings for part in ("-S", s)), "evaluate@dat_source")
+    project.run("dvc", "exp", "run", *(part for s in settings for part in ("-S", s)))
     manifest = pd.read_parquet(project.folder / "data/manifest.parquet")
     excluded = pd.read_csv(project.folder / "data/excluded.csv")
     used = manifest[manifest["source"] == "bad"]
@@ -177,6 +182,10 @@ def test_ratings_of_ones_own_with_hostile_files_among_them(project: Project, tmp
     assert excluded["reason"].str.len().min() > 3
     scores = json.loads((project.folder / "metrics/strategies/dat_source.json").read_text())
     assert set(scores) == {"LQO", "LAYERS"}
+    assert "error_eta2_source" in scores["LQO"]["shortcut"]
+    assert "signature_sensitivity" not in scores["LQO"]["shortcut"]  # no counterfactual clips, no such metric
+    assert "true" not in scores["LQO"]
+    assert (project.folder / "plots/signatures.png").is_file()  # and no failure for want of them
 
 
 def test_an_unknown_key_stops_the_first_stage_that_runs(project: Project) -> None:

@@ -38,6 +38,7 @@ class Clip(NamedTuple):
     source: str
     system: str  # empty for natural clips
     truth: Truth
+    base: str = ""  # counterfactual clips: the content that several of them share
 
     @property
     def path(self) -> str:
@@ -60,8 +61,8 @@ def render_study(params: CorpusParams, root: Path, workers: int | None = None) -
 
 
 def plan_study(params: CorpusParams) -> list[Clip]:
-    """Draw the true scores of all clips: train, valid (by source), then eval (by system)."""
-    return [*_natural_clips(params), *_generated_clips(params)]
+    """Draw the true scores of all clips: train, valid (by source), eval (by system), counterfactual (by base)."""
+    return [*_natural_clips(params), *_generated_clips(params), *_counterfactual_clips(params)]
 
 
 def signature_of(source: str, params: CorpusParams) -> Signature:
@@ -81,16 +82,20 @@ def make_job(clip: Clip, params: CorpusParams) -> Job:
         truth=clip.truth,
         category=clip.category,
         signature=signature_of(clip.source, params),
-        seeds=clip_seeds(clip.id, params),
+        seeds=clip_seeds(clip.base or clip.id, params),  # clips of one base differ in nothing but the signature
         seconds=params.clip_seconds,
     )
 
 
 def rate_study(clips: list[Clip], params: CorpusParams) -> pd.DataFrame:
-    """Let the listeners rate every clip: the table of ratings.csv, one row a clip, in the order given."""
+    """Let the listeners rate the clips: the table of ratings.csv, one row a clip, in the order given.
+
+    Counterfactual clips are not rated: they ask how predictions differ, not whether they are right.
+    """
     pool = draw_pool(params.raters, _rng(params, "listeners"))
     rows: list[dict[str, Any]] = []
     for clip in clips:
+        rated = not clip.base
         ratings = rate(clip.truth, pool, params.raters, _rng(params, "ratings", clip.id))
         rows.append(
             {
@@ -99,8 +104,12 @@ def rate_study(clips: list[Clip], params: CorpusParams) -> pd.DataFrame:
                 "category": clip.category,
                 "source": clip.source,
                 "system": clip.system,
-                **{aspect: ratings[:, k].mean() for k, aspect in enumerate(ASPECTS)},
-                **{f"{aspect}_ratings": ";".join(map(str, ratings[:, k])) for k, aspect in enumerate(ASPECTS)},
+                "base": clip.base,
+                **{aspect: ratings[:, k].mean() if rated else np.nan for k, aspect in enumerate(ASPECTS)},
+                **{
+                    f"{aspect}_ratings": ";".join(map(str, ratings[:, k])) if rated else ""
+                    for k, aspect in enumerate(ASPECTS)
+                },
                 **{f"{aspect}_true": clip.truth[k] for k, aspect in enumerate(ASPECTS)},
             }
         )
@@ -108,12 +117,13 @@ def rate_study(clips: list[Clip], params: CorpusParams) -> pd.DataFrame:
 
 
 def summarise(table: pd.DataFrame) -> dict[str, Any]:
-    """Return ``{clips: {split: {category: n}}, scores: {split: {aspect: {mean, sd}}}}``."""
+    """Return ``{clips: {split: {category: n}}, scores: {split: {aspect: {mean, sd}}}}``; scores: rated splits."""
     splits = {split: table[table["split"] == split] for split in ("train", "valid", "eval")}
+    counterfactual = {"counterfactual": table[table["split"] == "counterfactual"]}
     return {
         "clips": {
             split: {category: int((part["category"] == category).sum()) for category in CATEGORIES}
-            for split, part in splits.items()
+            for split, part in (splits | counterfactual).items()
         },
         "scores": {
             split: {
@@ -145,6 +155,19 @@ def _generated_clips(params: CorpusParams) -> Iterator[Clip]:
             name = f"{system}_{clip:03d}"
             truth = draw_generated(mean, category, _rng(params, "truth", name))
             yield Clip(name, "eval", category, f"gen_{system}", system, truth)
+
+
+def _counterfactual_clips(params: CorpusParams) -> Iterator[Clip]:
+    """Every base clip under the signature of every source; true scores are drawn as for generative systems."""
+    categories = [CATEGORIES[k % len(CATEGORIES)] for k in range(params.counterfactuals)]
+    if not categories:
+        return
+    means = draw_systems(categories, _rng(params, "counterfactuals"))
+    for k, (category, mean) in enumerate(zip(categories, means, strict=True)):
+        base = f"base{k + 1:02d}"
+        truth = draw_generated(mean, category, _rng(params, "truth", base))
+        for source in SOURCES:
+            yield Clip(f"{base}_{source}", "counterfactual", category, source, "", truth, base)
 
 
 def _rng(params: CorpusParams, *names: str | int) -> np.random.Generator:
