@@ -64,6 +64,7 @@ def test_a_number_that_dvc_wrote_as_text_is_a_number(tmp_path: Path) -> None:
         ("data.scale", [5, 1], ["data", "scale", "below"]),
         ("data.aspects", ["PQ", "PQ"], ["data", "aspects", "once"]),
         ("data.aspects", ["PQ", "system"], ["data", "aspects", "system is the name of another column"]),
+        ("data.aspects", ["PQ", "PQ_true"], ["data", "aspects", "PQ_true must not end in"]),
         ("data.aspects", [], ["data.aspects", "at least 1"]),
         ("data", 3, ["data", "got 3"]),
         ("corpus.systems", 35, ["corpus.systems", "multiple of 3"]),

@@ -5,7 +5,7 @@ wrong types and impossible values are refused with the key, the value, what is e
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -254,9 +254,5 @@ def _known_keys(path: list[str]) -> list[str]:
     """Names the schema knows under a key such as ["strategies", "dat_source"]."""
     section: Any = Params
     for part in path:
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            annotation = section.model_fields[part].annotation
-            section = StrategyParams if part == "strategies" else annotation
-            if part == "strategies":
-                break
+        section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[part].annotation
     return [field.alias or name for name, field in section.model_fields.items()]
