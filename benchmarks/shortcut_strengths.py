@@ -10,7 +10,8 @@ Each RUN is a folder where the pipeline ran on the simulated study, all with the
 writes OUT.md (tables), OUT.csv (all numbers) and OUT.png. A value is the mean over seeds of a seed's metric. Its
 95% interval is a percentile bootstrap that draws seeds and, with all their clips, eval systems (for the metrics of
 the counterfactual split: base clips). The draws are the same for all strategies, so differences to the baseline are
-paired.
+paired. The shortcut slope is on the published means of the sources at every strength, so that the slope at strength
+0 shows what chance gives.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
+from datmos.corpus.truth import ASPECTS, SOURCES
 from datmos.errors import DatmosError, run_stage
 from datmos.figures import COLOURS, MARKERS, plain_frame, save
 from datmos.files import write_csv, write_text
@@ -58,7 +60,7 @@ class Ground(NamedTuple):
     category: np.ndarray  # (systems,) number of the system's category
     rated: np.ndarray  # (E,)
     true: np.ndarray  # (E,)
-    train_means: np.ndarray  # (Q,) mean train score of the signature's source
+    planted: np.ndarray  # (Q,) mean score of the signature's source at strength 1
 
 
 class Draws(NamedTuple):
@@ -104,7 +106,7 @@ def resampled_metrics(predicted: Predicted, ground: Ground, draws: Draws) -> dic
     chosen = draws.seeds[:, :, None], draws.bases[:, None, :]
     spread, content = spreads[chosen].mean(axis=2), contents[chosen].std(axis=2, ddof=1)
     moved = (twins - contents[:, :, None])[chosen].mean(axis=2)  # (R, S, Q)
-    planted = ground.train_means - ground.train_means.mean()
+    planted = ground.planted - ground.planted.mean()
     values = {
         "mse": ((guess - rated) ** 2).mean(axis=2),
         "srcc": _srcc(guess, rated),
@@ -152,26 +154,25 @@ def read_run(folder: Path) -> tuple[Params, dict[str, dict[str, Predicted]], dic
     sources = sorted(twins["source"].unique())
     systems, _ = pd.factorize(evaluated["system"], sort=True)
     categories = evaluated.groupby("system")["category"].first()
-    train_means = manifest[manifest["split"] == "train"].groupby("source")[params.data.aspects].mean()
     grounds = {
         aspect: Ground(
             systems,
             pd.factorize(categories, sort=True)[0],
             evaluated[aspect].to_numpy(np.float64),
             evaluated[f"{aspect}_true"].to_numpy(np.float64),
-            train_means.loc[sources, aspect].to_numpy(np.float64),
+            np.array([SOURCES[source].mean[number] for source in sources]),
         )
-        for aspect in params.data.aspects
+        for number, aspect in enumerate(ASPECTS)
     }
     predicted: dict[str, dict[str, Predicted]] = {}
     for strategy, table in zip(params.strategies, tables, strict=True):
-        wide = table.pivot(index="seed", columns="clip_id", values=params.data.aspects).loc[params.seeds]
+        wide = table.pivot(index="seed", columns="clip_id", values=list(ASPECTS)).loc[params.seeds]
         predicted[strategy] = {
             aspect: Predicted(
                 wide[aspect][evaluated["clip_id"]].to_numpy(np.float64),
                 wide[aspect][twins["clip_id"]].to_numpy(np.float64).reshape(len(wide), -1, len(sources)),
             )
-            for aspect in params.data.aspects
+            for aspect in ASPECTS
         }
     return params, predicted, grounds
 

@@ -10,11 +10,12 @@ import pytest
 import yaml
 
 from datmos.corpus.study import plan_study, rate_study
-from datmos.corpus.truth import ASPECTS
+from datmos.corpus.truth import ASPECTS, SOURCES
 from datmos.errors import DatmosError
 from datmos.files import write_parquet
 from datmos.metrics import evaluate_predictions
 from datmos.params import Params
+from datmos.shortcuts import shortcut_slope
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STRATEGIES = ["plain", "same", "oracle"]
@@ -72,6 +73,9 @@ def test_values_are_those_of_the_library(script: ModuleType, tmp_path: Path) -> 
             shortcut = {
                 name: scores["shortcut"][name]["mean"] for name in values.index if name in scores["shortcut"]
             }
+            planted = {name: row.mean[ASPECTS.index(aspect)] for name, row in SOURCES.items()}
+            offsets = {name: summary["mean"] for name, summary in scores["shortcut"]["signature_offset"].items()}
+            shortcut["shortcut_slope"] = shortcut_slope(pd.Series(offsets), pd.Series(planted))
             assert len(shortcut) == 4
             assert values[list(shortcut)].to_dict() == pytest.approx(shortcut, abs=1e-9)
     assert (rows["low"] <= rows["high"]).all()
