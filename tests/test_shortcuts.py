@@ -1,5 +1,7 @@
 """The shortcut metrics by hand, and on predictors whose shortcut is known."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,6 +103,10 @@ def test_a_base_without_every_signature_is_left_out() -> None:
     effects, offsets = signature_effects(pd.DataFrame({0: [1.0, 3, 100, 6, 6]}), clips, pd.Series({"x": 1.0}))
     assert effects[0]["signature_sensitivity"] == pytest.approx(np.sqrt(2) / 2)
     assert offsets[0].to_dict() == {"x": -0.5, "y": 0.5}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        effects, offsets = signature_effects(pd.DataFrame({0: [1.0, 3, 100]}), clips[1:4], pd.Series({"x": 1.0}))
+    assert effects[0].isna().all()
 
 
 @pytest.fixture(scope="module")

@@ -93,6 +93,8 @@ def _draw_boxes(axes: Axes, values: list[np.ndarray], names: list[str], boundary
     )
     for place, box in enumerate(boxes["boxes"]):
         box.set(facecolor=COLOURS[0] if place < boundary else COLOURS[1], alpha=0.6)
+    for outliers in boxes["fliers"][boundary:]:
+        outliers.set_visible(False)  # every system is drawn as a point
     axes.axvline(boundary - 0.5, color="0.4", linewidth=0.8, linestyle="--")
     _name_places(axes, names)
 

@@ -75,9 +75,11 @@ def signature_sensitivity(predictions: np.ndarray) -> tuple[float, float]:
     ``predictions`` has shape (bases, signatures): the same content along a row. Returns the spread in rating
     points (the SD, ddof 1, along a row; mean over rows), and its ratio to the spread over content (the SD, ddof 1,
     of the row means). A predictor that ignores signatures has 0 and 0; one that hears nothing else has a large
-    ratio. The ratio is NaN for fewer than two bases or if content makes no difference at all.
+    ratio. The ratio is NaN for fewer than two bases or if content makes no difference at all; no bases, both NaN.
     """
     predictions = np.asarray(predictions, np.float64)
+    if not len(predictions):
+        return float("nan"), float("nan")
     spread = float(predictions.std(axis=1, ddof=1).mean())
     content = float(predictions.mean(axis=1).std(ddof=1)) if len(predictions) > 1 else 0.0
     return spread, spread / content if content > TOO_SMALL else float("nan")
@@ -129,7 +131,8 @@ def signature_effects(
     """What the signature alone does: sensitivity, its ratio and the shortcut slope; and the offset by source.
 
     ``predicted`` has a row a counterfactual clip and a column a predictor, ``clips`` the same rows with base and
-    source; a base without all sources is left out. Both tables have a column a predictor.
+    source. A base without all sources is left out; if that leaves none, everything is NaN. Both tables have a
+    column a predictor.
     """
     rows, offsets = {}, {}
     for column in predicted.columns:
