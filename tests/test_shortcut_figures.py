@@ -80,7 +80,7 @@ def test_offsets_are_drawn_over_sources_in_the_order_of_their_train_means(
     np.testing.assert_allclose(plain.get_ydata().astype(float), [1.0, 2.0, 0.0])
     np.testing.assert_allclose(dat.get_ydata().astype(float), [0.1, 0.2, 0.0])
     labels = [text.get_text() for text in drawn[0].legends[0].get_texts()]
-    assert labels == ["mean train score\nof the source", "plain", "dat"]
+    assert labels == ["a predictor that\nignores signatures", "mean train score\nof the source", "plain", "dat"]
 
 
 def test_one_seed_has_no_error_bars(drawn: list[Figure], tmp_path: Path) -> None:
@@ -102,3 +102,48 @@ def test_the_same_data_give_the_same_bytes(tmp_path: Path) -> None:
         draw_signature_offsets(offsets(), MEANS, tmp_path / f"{name}2.png")
     for kind in "12":
         assert (tmp_path / f"a{kind}.png").read_bytes() == (tmp_path / f"b{kind}.png").read_bytes()
+
+
+def test_planted_boxes_hold_the_clips_that_have_a_score(drawn: list[Figure], tmp_path: Path) -> None:
+    table = manifest()
+    band = table.index[(table["source"] == "band") & (table["split"] == "train")]
+    table.loc[band, "PQ"] = [np.nan, np.nan, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+    draw_planted(table, ["PQ"], tmp_path / "planted.png")
+    box = drawn[0].axes[0].patches[0].get_path().vertices[:, 1]  # sources in order: band is first
+    np.testing.assert_allclose([box.min(), box.max()], np.percentile([2, 3, 4, 5, 6, 7], [25, 75]))
+
+
+def test_the_only_system_of_a_category_is_in_the_middle_of_its_box(drawn: list[Figure], tmp_path: Path) -> None:
+    table = manifest()
+    table = table[~table["system"].isin(["s2", "s4"])]
+    draw_planted(table, ["PQ"], tmp_path / "planted.png")
+    spots = [line.get_xdata()[0] for line in drawn[0].axes[0].lines if line.get_markersize() == 2.5]
+    assert spots == [3, 4]
+
+
+def test_many_strategies_stay_nearer_to_their_source_than_to_the_next(drawn: list[Figure], tmp_path: Path) -> None:
+    table = offsets().query("strategy == 'plain'")
+    many = pd.concat([table.assign(strategy=f"strategy_{number}") for number in range(20)])
+    draw_signature_offsets(many, MEANS, tmp_path / "signatures.png")
+    places = np.array([container[0].get_xdata() for container in drawn[0].axes[0].containers])
+    assert np.abs(places - np.arange(3)).max() < 0.5
+    assert len(np.unique(places)) == places.size
+
+
+def test_offsets_of_other_levels_are_no_signatures(drawn: list[Figure], tmp_path: Path) -> None:
+    other = offsets().query("metric == 'offset'").assign(level="system")
+    draw_signature_offsets(other, MEANS, tmp_path / "signatures.png")
+    assert drawn[0].texts[0].get_text() == "no counterfactual clips in this dataset"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_title_fits_and_is_clear_of_the_legend(count: int, drawn: list[Figure], tmp_path: Path) -> None:
+    aspects = ["PQ", "CE"][:count]
+    draw_planted(manifest(), aspects, tmp_path / "planted.png")
+    draw_signature_offsets(offsets()[lambda rows: rows["aspect"].isin(aspects)], MEANS, tmp_path / "signatures.png")
+    for figure in drawn:
+        figure.draw_without_rendering()  # places of texts are still those of the file's resolution
+        title = figure._suptitle.get_window_extent()
+        assert title.x0 >= 0
+        assert title.x1 <= figure.bbox.width
+        assert not any(title.overlaps(legend.get_window_extent()) for legend in figure.legends)
