@@ -1,5 +1,6 @@
 """Reading audio: only the needed seconds, mono, at the encoder's rate, cropped or tiled to one length."""
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,10 +9,12 @@ import soundfile
 import torch
 import torchaudio
 
+from datmos.containers import NotAudioError, decode_excerpt
 from datmos.params import AudioParams
 
 SILENCE = 1e-5  # peak below -100 dBFS: nothing a listener could have rated
 CANCELLED = 1e-3  # mono mix 60 dB below its channels: opposite phases, not a recording
+CANT_DECODE = "can't be decoded"
 FULL_SCALE_LIMIT = 10.0  # +20 dB over full scale: integers stored as floats, or garbage
 
 
@@ -42,25 +45,62 @@ def read_excerpt(path: Path, audio: AudioParams) -> tuple[np.ndarray, AudioHeade
     if path.is_dir():
         raise UnusableAudioError("is a folder, not a file")
     try:
+        samples, header = _read_with_libsndfile(path, audio)
+    except _NotOpenedError as error:
+        samples, header = _read_with_ffmpeg(path, audio, error.reason)
+    _check_samples(samples, header, audio)
+    return samples.mean(axis=1), header
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+class _NotOpenedError(Exception):
+    """libsndfile does not know the format."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+def _read_with_libsndfile(path: Path, audio: AudioParams) -> tuple[np.ndarray, AudioHeader]:
+    opened = False
+    try:
         with soundfile.SoundFile(str(path)) as file:
+            opened = True
             header = AudioHeader(file.frames / file.samplerate, file.samplerate, file.channels)
-            if header.duration_s < audio.min_seconds:
-                raise UnusableAudioError(
-                    f"{header.duration_s:.3g} s long, shorter than audio.min_seconds {audio.min_seconds:g}"
-                )
+            _check_length(header.duration_s, audio)
             wanted = round(audio.clip_seconds * file.samplerate)
             start = min(round(audio.offset * file.samplerate), max(0, file.frames - wanted))
             if start > 0:
                 file.seek(start)
             samples = file.read(wanted, dtype="float32", always_2d=True)  # (samples, channels)
     except soundfile.LibsndfileError as error:
-        raise UnusableAudioError(_why_unreadable(path, error)) from None
+        reason = _why_unreadable(path, error)
+        if opened or not reason.startswith(CANT_DECODE):
+            raise UnusableAudioError(reason) from None
+        raise _NotOpenedError(reason) from None
     except (OSError, RuntimeError) as error:  # RuntimeError: soundfile, an ill-formed file while seeking
         raise UnusableAudioError(str(error)) from None
     if len(samples) < min(wanted, file.frames - start):  # cut short: the header promises more than there is
         header = header._replace(duration_s=(start + len(samples)) / header.sample_rate)
-    _check_samples(samples, header, audio)
-    return samples.mean(axis=1), header
+    return samples, header
+
+
+def _read_with_ffmpeg(path: Path, audio: AudioParams, reason: str) -> tuple[np.ndarray, AudioHeader]:
+    try:
+        samples, rate, duration = decode_excerpt(path, audio.clip_seconds, audio.offset)
+    except NotAudioError:
+        raise UnusableAudioError(reason) from None  # libsndfile's words: most such files are broken wav or flac
+    _check_length(duration, audio)
+    return samples, AudioHeader(duration, rate, samples.shape[1])
+
+
+def _check_length(duration_s: float, audio: AudioParams) -> None:
+    if duration_s < audio.min_seconds:
+        raise UnusableAudioError(f"{duration_s:.3g} s long, shorter than audio.min_seconds {audio.min_seconds:g}")
 
 
 def _why_unreadable(path: Path, error: soundfile.LibsndfileError) -> str:
@@ -68,7 +108,7 @@ def _why_unreadable(path: Path, error: soundfile.LibsndfileError) -> str:
         size = path.stat().st_size
     except OSError as problem:  # missing, a dangling link, a loop of links, no permission
         return problem.strerror or str(problem)
-    return "empty file" if size == 0 else f"can't be decoded: {error.error_string.strip()}"
+    return "empty file" if size == 0 else f"{CANT_DECODE}: {error.error_string.strip()}"
 
 
 def _check_samples(samples: np.ndarray, header: AudioHeader, audio: AudioParams) -> None:

@@ -1,5 +1,6 @@
 """Writing results: byte-deterministic, and never half written (a temporary name, then a rename)."""
 
+import glob
 import json
 import math
 import os
@@ -21,6 +22,7 @@ SIGNIFICANT_DIGITS = 5  # in metrics/ and plots/: another machine's last bits mu
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of ``path`` (for a file or a folder); rename it when all went well."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
     try:
@@ -29,11 +31,33 @@ def replacing(path: Path) -> Iterator[Path]:
             path.replace(old)
         temporary.replace(path)
     finally:
-        for leftover in (temporary, old):
-            if leftover.is_dir():
-                shutil.rmtree(leftover)
-            else:
-                leftover.unlink(missing_ok=True)
+        _remove(temporary)
+        _remove(old)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what runs that were killed while they wrote ``path`` have left beside it."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        pid, suffix = leftover.name.removeprefix(f".{path.name}.").rpartition(".")[::2]
+        if suffix in ("tmp", "old") and pid.isdigit() and not _is_running(int(pid)):
+            _remove(leftover)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def rounded(value: Any) -> Any:
