@@ -10,13 +10,12 @@ import torch
 import yaml
 
 from datmos.errors import DatmosError
-from datmos.files import write_json, write_parquet
 from datmos.heads import MultiGauss
 from datmos.models import load_models
 from datmos.params import Params, StrategyParams
 from datmos.predict import features_of_clips, predict_clips
 from datmos.seeding import torch_seed
-from datmos.store import EmbeddingStore
+from datmos.store import EmbeddingStore, write_store
 from datmos.train import (
     Split,
     channel_statistics,
@@ -54,11 +53,8 @@ def world(tmp_path: Path) -> tuple[pd.DataFrame, EmbeddingStore, pd.DataFrame]:
     frames[:, 1] += 2 * (domain[:, None] - 1)
     clip_ids = [f"{i:03d}" for i in range(CLIPS)]
     folder = tmp_path / "embeddings"
-    folder.mkdir()
-    np.save(folder / "frames.npy", frames.astype(np.float16))
-    np.save(folder / "pooled.npy", frames.mean(axis=2).astype(np.float32))
-    write_parquet(folder / "index.parquet", pd.DataFrame({"clip_id": clip_ids}))
-    write_json(folder / "encoder.json", {"name": "made up"})
+    clips = ({"0": clip.astype(np.float16), "pooled": clip.mean(axis=1).astype(np.float32)} for clip in frames)
+    write_store(folder, pd.Series(clip_ids), clips, {"name": "made up", "layers": [1]})
     split = np.where(np.arange(CLIPS) < 64, "train", np.where(np.arange(CLIPS) < 80, "valid", "eval"))
     noise = generator.normal(0, 0.5, (2, CLIPS))
     scores = {

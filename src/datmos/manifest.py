@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
 
-from datmos.audio import AudioHeader, UnusableAudioError, read_excerpt
+from datmos.audio import UnusableAudioError, file_digest, read_excerpt
 from datmos.errors import DatmosError, listing
 from datmos.params import AudioParams
 from datmos.ratings import TEXT_COLUMNS
@@ -29,8 +29,8 @@ def build_manifest(
         max_excluded: largest fraction of a split that may be unusable.
 
     Returns:
-        The manifest (clip_id and the ratings table's columns, with duration_s, sample_rate, channels), sorted by
-        clip_id; and the excluded clips (path, split, reason).
+        The manifest (clip_id and the ratings table's columns, with duration_s, sample_rate, channels, sha256),
+        sorted by clip_id; and the excluded clips (path, split, reason).
 
     Raises:
         DatmosError: more than ``max_excluded`` of a split is unusable, or nothing is left of one.
@@ -39,14 +39,11 @@ def build_manifest(
     with ThreadPoolExecutor() as threads:
         results = threads.map(lambda name: _try_clip(root / name, audio), table["path"])
         found = list(tqdm(results, total=len(table), desc="reading audio", unit="clip"))
-    usable = pd.Series([isinstance(result, AudioHeader) for result in found], index=table.index)
-    excluded = table.loc[~usable, ["path", "split"]].assign(
-        reason=[result for result in found if not isinstance(result, AudioHeader)]
-    )
+    usable = pd.Series([isinstance(result, dict) for result in found], index=table.index)
+    reasons = [result for result in found if isinstance(result, str)]
+    excluded = table.loc[~usable, ["path", "split"]].assign(reason=reasons)
     _check_excluded(table, excluded, max_excluded)
-    headers = pd.DataFrame(
-        [result for result in found if isinstance(result, AudioHeader)], index=table.index[usable]
-    )
+    headers = pd.DataFrame([result for result in found if isinstance(result, dict)], index=table.index[usable])
     manifest = table[usable].join(headers).rename_axis(None)
     manifest.insert(0, "clip_id", manifest["path"])
     return manifest.reset_index(drop=True), excluded.reset_index(drop=True)
@@ -57,6 +54,7 @@ def manifest_schema(aspects: list[str]) -> pa.Schema:
     return pa.schema(
         [(name, pa.string()) for name in ("clip_id", *TEXT_COLUMNS)]
         + [("duration_s", pa.float64()), ("sample_rate", pa.int32()), ("channels", pa.int32())]
+        + [("sha256", pa.string())]
         + [(aspect, pa.float32()) for aspect in aspects]
         + [(f"{aspect}_ratings", pa.list_(pa.float32())) for aspect in aspects]
         + [(f"{aspect}_true", pa.float32()) for aspect in aspects]
@@ -78,10 +76,12 @@ def summarise(manifest: pd.DataFrame, excluded: pd.DataFrame, aspects: list[str]
     }
 
 
-def _try_clip(path: Path, audio: AudioParams) -> AudioHeader | str:
+def _try_clip(path: Path, audio: AudioParams) -> dict[str, Any] | str:
+    """Return a clip's columns, or why it can't be used."""
     try:
-        return read_excerpt(path, audio)[1]
-    except UnusableAudioError as error:
+        header = read_excerpt(path, audio)[1]
+        return header._asdict() | {"sha256": file_digest(path)}
+    except (UnusableAudioError, OSError) as error:
         return str(error)
 
 

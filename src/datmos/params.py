@@ -23,13 +23,14 @@ Int = Annotated[int, BeforeValidator(_not_bool)]
 Float = Annotated[float, BeforeValidator(_not_bool), Field(allow_inf_nan=False)]
 Count = Annotated[Int, Field(ge=1)]
 Seed = Annotated[Int, Field(ge=0)]
+Layer = Annotated[Int, Field(ge=1)]
 Positive = Annotated[Float, Field(gt=0)]
 NotNegative = Annotated[Float, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 CORPUS = Path("data/corpus")  # where the simulated study is rendered
 MANIFEST_COLUMNS = (  # beside the aspects, which therefore can't have these names
     "clip_id", "path", "split", "category", "source", "system", "base", "duration_s", "sample_rate", "channels",
-    "seed",
+    "sha256", "seed",
 )  # fmt: skip
 ASPECT_SUFFIXES = ("_ratings", "_true", "_std")  # of columns that belong to an aspect
 DomainRule = Literal["source", "kmeans", "random"]
@@ -97,8 +98,10 @@ class EncoderParams(_Section):
     kind: Literal["distillmos", "transformers", "torchaudio"]
     model: str | None
     revision: str | None
-    layer: Annotated[Int, Field(ge=1)] | None
-    batch_size: Count
+    layer: Layer | None
+    extra_layers: list[Layer]
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    trust_remote_code: bool
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -109,7 +112,18 @@ class EncoderParams(_Section):
         elif self.model is None:
             example = {"transformers": "facebook/wav2vec2-xls-r-2b", "torchaudio": "WAV2VEC2_XLSR_2B"}
             raise ValueError(f"kind {self.kind} needs model, for example {example[self.kind]}")
+        if len({self.layer, *self.extra_layers}) <= len(self.extra_layers):
+            raise ValueError(f"extra_layers: every layer once, and not layer itself, got {self.extra_layers}")
         return self
+
+
+class EmbedParams(_Section):
+    """How embeddings are computed on this machine; none of it changes what they are."""
+
+    batch_size: Count | None
+    workers: Count | None
+    cache: Path | None
+    launcher: Annotated[str, Field(min_length=1)]
 
 
 class SourceParams(_Section):
@@ -123,6 +137,7 @@ class KmeansParams(_Section):
 
     k: Annotated[Int, Field(ge=2)]
     seed: Seed
+    layer: Layer | None
 
 
 class RandomParams(_Section):
@@ -171,6 +186,7 @@ class Params(_Section):
     corpus: CorpusParams
     audio: AudioParams
     encoder: EncoderParams
+    embed: EmbedParams
     source: SourceParams
     kmeans: KmeansParams
     random: RandomParams

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from datmos.store import EmbeddingStore
 from project import Project, make_project
+from tiny import WIDTH, checkpoint
 
 pytestmark = pytest.mark.e2e
 STRATEGIES = ["multigauss", "l2", "high_dropout", "dat_source", "dat_kmeans", "dat_random"]
@@ -74,6 +76,34 @@ def test_an_experiment_beside_the_workspace_leaves_the_workspace_alone(project: 
     assert project.outputs() == before
     listed = project.run("dvc", "exp", "show", "--csv", "--no-pager").stdout
     assert "Success" in listed
+
+
+def test_how_embeddings_are_computed_reruns_nothing(project: Project) -> None:
+    settings = ["embed.workers=1", "embed.batch_size=4", "embed.cache=elsewhere"]
+    options = [part for setting in settings for part in ("-S", setting)]
+    assert project.stages_run("dvc", "exp", "run", *options) == set()
+
+
+def test_two_processes_give_the_same_embeddings(project: Project) -> None:
+    """A launcher is part of the command, so DVC runs the stage again; nothing after it changes."""
+    before = project.outputs()
+    launcher = "embed.launcher=accelerate launch --cpu --num_processes 2"
+    assert project.stages_run("dvc", "exp", "run", "-S", launcher, "-S", "embed.cache=null") == {"embed"}
+    assert project.outputs() == before
+
+
+def test_another_encoder_and_another_layer_for_the_clusters(project: Project, tmp_path: Path) -> None:
+    model = checkpoint(tmp_path / "model", "xls-r")
+    settings = ["encoder.kind=transformers", f"encoder.model={model}", "encoder.layer=1", "kmeans.layer=2"]
+    options = [part for setting in settings for part in ("-S", setting)]
+    stages = project.stages_run("dvc", "exp", "run", *options, "domains@kmeans")
+    assert stages == {"embed", "domains@kmeans"}
+    store = EmbeddingStore(project.folder / "data/embeddings")
+    assert (store.info["layers"], store.info["pooled_layer"]) == ([1], 2)
+    assert store.frames.shape[1:] == (WIDTH, 100)
+    assert str(tmp_path) not in json.dumps(store.info)
+    means = store.frames.astype("float32").mean(axis=2)
+    assert abs(means - store.pooled).max() > 0.1  # the clusters' layer is not the head's
 
 
 def test_a_rate_that_dvc_writes_as_text(project: Project) -> None:
