@@ -14,7 +14,6 @@ from datmos.params import AudioParams
 
 SILENCE = 1e-5  # peak below -100 dBFS: nothing a listener could have rated
 CANCELLED = 1e-3  # mono mix 60 dB below its channels: opposite phases, not a recording
-CANT_DECODE = "can't be decoded"
 FULL_SCALE_LIMIT = 10.0  # +20 dB over full scale: integers stored as floats, or garbage
 
 
@@ -47,7 +46,7 @@ def read_excerpt(path: Path, audio: AudioParams) -> tuple[np.ndarray, AudioHeade
     try:
         samples, header = _read_with_libsndfile(path, audio)
     except _NotOpenedError as error:
-        samples, header = _read_with_ffmpeg(path, audio, error.reason)
+        samples, header = _read_with_ffmpeg(path, audio, str(error))
     _check_samples(samples, header, audio)
     return samples.mean(axis=1), header
 
@@ -59,10 +58,7 @@ def file_digest(path: Path) -> str:
 
 
 class _NotOpenedError(Exception):
-    """libsndfile does not know the format."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    """libsndfile does not know the format; the message says so in its words."""
 
 
 def _read_with_libsndfile(path: Path, audio: AudioParams) -> tuple[np.ndarray, AudioHeader]:
@@ -78,10 +74,9 @@ def _read_with_libsndfile(path: Path, audio: AudioParams) -> tuple[np.ndarray, A
                 file.seek(start)
             samples = file.read(wanted, dtype="float32", always_2d=True)  # (samples, channels)
     except soundfile.LibsndfileError as error:
-        reason = _why_unreadable(path, error)
-        if opened or not reason.startswith(CANT_DECODE):
-            raise UnusableAudioError(reason) from None
-        raise _NotOpenedError(reason) from None
+        _check_file(path)
+        reason = f"can't be decoded: {error.error_string.strip()}"
+        raise (UnusableAudioError if opened else _NotOpenedError)(reason) from None
     except (OSError, RuntimeError) as error:  # RuntimeError: soundfile, an ill-formed file while seeking
         raise UnusableAudioError(str(error)) from None
     if len(samples) < min(wanted, file.frames - start):  # cut short: the header promises more than there is
@@ -103,12 +98,14 @@ def _check_length(duration_s: float, audio: AudioParams) -> None:
         raise UnusableAudioError(f"{duration_s:.3g} s long, shorter than audio.min_seconds {audio.min_seconds:g}")
 
 
-def _why_unreadable(path: Path, error: soundfile.LibsndfileError) -> str:
+def _check_file(path: Path) -> None:
+    """Refuse a file that no decoder could open."""
     try:
         size = path.stat().st_size
     except OSError as problem:  # missing, a dangling link, a loop of links, no permission
-        return problem.strerror or str(problem)
-    return "empty file" if size == 0 else f"{CANT_DECODE}: {error.error_string.strip()}"
+        raise UnusableAudioError(problem.strerror or str(problem)) from None
+    if size == 0:
+        raise UnusableAudioError("empty file")
 
 
 def _check_samples(samples: np.ndarray, header: AudioHeader, audio: AudioParams) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from datmos.encoders.interface import pick_dtype, resolve_layers
+from datmos.encoders.interface import describe_encoder, pick_dtype, resolve_layers
 from datmos.params import EncoderParams
 
 
@@ -32,11 +32,7 @@ class DistillmosEncoder:
         self.layers = resolve_layers(layers, 1, "distillmos")
         self._device, self._dtype = device, pick_dtype(params.dtype, device)
         self._cnn: Any = None
-        self.identity = {
-            "name": "distillmos-v7/cnn",
-            "revision": version("distillmos"),
-            "dtype": str(self._dtype).removeprefix("torch."),
-        }
+        self.identity = describe_encoder("distillmos-v7/cnn", version("distillmos"), self._dtype)
 
     def load(self) -> None:
         """Read the weights."""

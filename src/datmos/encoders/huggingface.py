@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from datmos.encoders.interface import pick_dtype, resolve_layers
+from datmos.audio import file_digest
+from datmos.encoders.interface import describe_encoder, pick_dtype, resolve_layers
 from datmos.errors import DatmosError
 from datmos.params import EncoderParams
 
@@ -48,11 +49,11 @@ class TransformersEncoder:
         self.layers = resolve_layers(layers, self._blocks, params.model)
         self.sample_rate = int(self._extractor.sampling_rate)
         self.hop = _hop(self._config, self._extractor)
-        self.identity = {
-            "name": Path(params.model).name if self._local else params.model,
-            "revision": _digest(Path(params.model)) if self._local else self._commit(),
-            "dtype": str(self._dtype).removeprefix("torch."),
-        }
+        self.identity = describe_encoder(
+            name=Path(params.model).name if self._local else params.model,
+            revision=_digest(Path(params.model)) if self._local else self._commit(),
+            dtype=self._dtype,
+        )
         self._model: Any = None
         self._outputs = threading.local()  # several threads may be in the network at a time
 
@@ -172,8 +173,5 @@ def _digest(folder: Path) -> str:
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         relative = file.relative_to(folder)
         if relative.suffix in {".json", ".safetensors", ".bin", ".py"} and not relative.parts[0].startswith("."):
-            with file.open("rb") as content:
-                digest.update(
-                    f"{relative.as_posix()} {hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode()
-                )
+            digest.update(f"{relative.as_posix()} {file_digest(file)}\n".encode())
     return digest.hexdigest()

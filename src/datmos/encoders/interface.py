@@ -48,6 +48,11 @@ def resolve_layers(wanted: Sequence[int | None], blocks: int, model: str) -> tup
     return layers
 
 
+def describe_encoder(name: str, revision: str | None, dtype: torch.dtype) -> dict[str, Any]:
+    """Make the ``identity`` of an encoder."""
+    return {"name": name, "revision": revision, "dtype": str(dtype).removeprefix("torch.")}
+
+
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     """Return the number format to compute in: ``auto`` is half precision on CUDA, float32 elsewhere."""
     if name != "auto":

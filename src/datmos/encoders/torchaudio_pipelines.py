@@ -9,7 +9,7 @@ import torchaudio
 from torch import Tensor
 from torch.nn import functional
 
-from datmos.encoders.interface import pick_dtype, resolve_layers
+from datmos.encoders.interface import describe_encoder, pick_dtype, resolve_layers
 from datmos.errors import DatmosError, nearest
 from datmos.params import EncoderParams
 
@@ -40,11 +40,8 @@ class TorchaudioEncoder:
         self.layers = resolve_layers(layers, architecture["encoder_num_layers"], params.model)
         self.sample_rate = int(self._bundle.sample_rate)
         self.hop = math.prod(stride for _, _, stride in architecture["extractor_conv_layer_config"])
-        self.identity = {
-            "name": f"torchaudio/{params.model}",
-            "revision": None,  # a pipeline's weights never change
-            "dtype": str(self._dtype).removeprefix("torch."),
-        }
+        # no revision: a pipeline's weights never change
+        self.identity = describe_encoder(f"torchaudio/{params.model}", None, self._dtype)
         self._model: Any = None
 
     def load(self) -> None:
