@@ -47,8 +47,8 @@ def read_excerpt(path: Path, audio: AudioParams) -> tuple[np.ndarray, AudioHeade
         samples, header = _read_with_libsndfile(path, audio)
     except _NotOpenedError as error:
         samples, header = _read_with_ffmpeg(path, audio, str(error))
-    _check_samples(samples, header, audio)
-    return samples.mean(axis=1), header
+    channels = np.ascontiguousarray(samples.T)  # (channels, samples): numpy is ten times faster along long rows
+    return _mix_down(channels, header, audio), header
 
 
 def file_digest(path: Path) -> str:
@@ -108,19 +108,22 @@ def _check_file(path: Path) -> None:
         raise UnusableAudioError("empty file")
 
 
-def _check_samples(samples: np.ndarray, header: AudioHeader, audio: AudioParams) -> None:
-    if len(samples) < audio.min_seconds * header.sample_rate:
-        raise UnusableAudioError(f"only {len(samples)} samples could be decoded")
-    if not np.isfinite(samples).all():
+def _mix_down(channels: np.ndarray, header: AudioHeader, audio: AudioParams) -> np.ndarray:
+    """Average the channels (channels, samples), unless they can't be used."""
+    if channels.shape[1] < audio.min_seconds * header.sample_rate:
+        raise UnusableAudioError(f"only {channels.shape[1]} samples could be decoded")
+    if not np.isfinite(channels).all():
         raise UnusableAudioError("has samples that are NaN or infinite")
-    peak = float(np.abs(samples).max())
+    peak = float(np.abs(channels).max())
     if peak > FULL_SCALE_LIMIT:
         raise UnusableAudioError(f"peak {peak:.3g} is far above full scale 1.0")
-    swing = float(np.ptp(samples, axis=0).max())  # largest minus lowest value: a constant offset is silent too
+    swing = float(np.ptp(channels, axis=1).max())  # largest minus lowest value: a constant offset is silent too
     if swing < SILENCE:
         raise UnusableAudioError("silent")
-    if float(np.ptp(samples.mean(axis=1))) < max(SILENCE, CANCELLED * swing):
+    mono: np.ndarray = channels.mean(axis=0)
+    if float(np.ptp(mono)) < max(SILENCE, CANCELLED * swing):
         raise UnusableAudioError("its channels cancel out: the mono mix is silent")
+    return mono
 
 
 def load_clip(path: Path, audio: AudioParams, sample_rate: int) -> torch.Tensor:

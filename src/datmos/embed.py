@@ -17,7 +17,7 @@ from datmos.params import AudioParams
 from datmos.processes import ALONE, Processes
 from datmos.store import write_store
 
-RECIPE = 1  # raise it when the same settings begin to give other values: old cache entries are then not used
+RECIPE = 2  # raise it when the same settings begin to give other values: old cache entries are then not used
 
 
 def embed_clips(

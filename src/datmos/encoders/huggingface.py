@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from datmos.audio import file_digest
 from datmos.encoders.interface import describe_encoder, pick_dtype, resolve_layers
+from datmos.encoders.onednn import use_onednn
 from datmos.errors import DatmosError
 from datmos.params import EncoderParams
 
@@ -87,6 +88,7 @@ class TransformersEncoder:
             module = stack if after_all else stack.layers[layer - 1]
             module.register_forward_hook(self._listener(layer))
         self._model = model.eval().to(self._device)
+        use_onednn(self._model)
 
     def prepare(self, waveform: Tensor) -> dict[str, Tensor]:
         """Make the model's inputs from a waveform (samples,) with its own feature extractor.

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from datmos.encoders.interface import describe_encoder, pick_dtype, resolve_layers
+from datmos.encoders.onednn import use_onednn
 from datmos.errors import DatmosError, nearest
 from datmos.params import EncoderParams
 
@@ -57,6 +58,7 @@ class TorchaudioEncoder:
         model = getattr(model, "model", model)  # some wrap the network to normalise; `prepare` does that
         del model.encoder.transformer.layers[max(self.layers) :]
         self._model = model.eval().to(self._device, self._dtype)
+        use_onednn(self._model)
 
     def prepare(self, waveform: Tensor) -> dict[str, Tensor]:
         """Normalise a waveform (samples,) where the pipeline does."""
