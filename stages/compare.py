@@ -1,4 +1,4 @@
-"""Lay the results of all strategies of params.yaml side by side."""
+"""Lay the results of all strategies and references of params.yaml side by side."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ def main() -> None:
     # by name, never by what lies in the folder: results of a removed strategy stay on disk
     metrics = {
         name: json.loads(Path(f"metrics/strategies/{name}.json").read_text(encoding="utf-8"))
-        for name in params.strategies
+        for name in [*params.strategies, *params.evaluate.references]
     }
     rows = comparison_rows(metrics, aspects)
     write_metrics(Path("metrics/comparison.json"), compare(metrics, params.evaluate.baseline, aspects))

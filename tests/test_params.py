@@ -57,6 +57,8 @@ def test_a_number_that_dvc_wrote_as_text_is_a_number(tmp_path: Path) -> None:
         ("encoder.kind", "transformers", ["encoder", "needs model", "facebook/wav2vec2-xls-r-2b"]),
         ("encoder.layer", 3, ["encoder", "set layer to null"]),
         ("evaluate.baseline", "multigaus", ["evaluate.baseline", "did you mean 'multigauss'"]),
+        ("evaluate.references", ["rigde"], ["evaluate.references.0", "did you mean 'ridge'"]),
+        ("evaluate.references", ["svr", "svr"], ["evaluate.references", "every reference once"]),
         ("umap.strategies", ["dat_sorce"], ["umap.strategies", "did you mean 'dat_source'"]),
         ("data.kind", "rating", ["data.kind", "did you mean 'ratings'"]),
         ("data.kind", "ratings", ["data", "root", "your ratings.csv"]),
@@ -77,6 +79,12 @@ def test_refusals_name_key_value_and_what_is_expected(
         load_with(tmp_path, key, value)
     for word in words:
         assert word in str(error.value)
+
+
+def test_a_strategy_must_not_be_named_like_a_reference(tmp_path: Path) -> None:
+    strategies = yaml.safe_load(DEFAULT.read_text())["strategies"]
+    with pytest.raises(DatmosError, match="ridge is the name of a reference"):
+        load_with(tmp_path, "strategies", strategies | {"ridge": strategies["l2"]})
 
 
 def test_a_missing_key_and_a_missing_file(tmp_path: Path) -> None:

@@ -169,6 +169,7 @@ class EvaluateParams(_Section):
     """The comparison of all strategies."""
 
     baseline: str
+    references: list[Literal["mean", "ridge", "svr"]]
 
 
 class UmapParams(_Section):
@@ -200,6 +201,14 @@ class Params(_Section):
     def _check(self) -> Self:
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: every seed once, got {self.seeds}")
+        references = self.evaluate.references
+        if len(set(references)) < len(references):
+            raise ValueError(f"evaluate.references: every reference once, got {references}")
+        if taken := set(references) & set(self.strategies):
+            raise ValueError(
+                f"strategies: {', '.join(sorted(taken))} is the name of a reference (evaluate.references); rename "
+                "the strategy or leave the reference out"
+            )
         for key, names in (
             ("evaluate.baseline", [self.evaluate.baseline]),
             ("umap.strategies", self.umap.strategies),

@@ -1,0 +1,34 @@
+"""Predict the eval and counterfactual clips with one plain reference and score it as the strategies are.
+
+`python stages/reference.py ridge`
+"""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from datmos.errors import run_stage
+from datmos.files import write_metrics, write_parquet
+from datmos.metrics import evaluate_predictions
+from datmos.params import load_params
+from datmos.ratings import COUNTERFACTUAL
+from datmos.references import predict_reference
+from datmos.store import EmbeddingStore
+
+
+def main() -> None:
+    """Write data/predictions/<reference>.parquet and metrics/strategies/<reference>.json."""
+    name = sys.argv[1]
+    params = load_params()
+    manifest = pd.read_parquet("data/manifest.parquet")
+    clip_ids = list(manifest.loc[manifest["split"].isin(["eval", COUNTERFACTUAL]), "clip_id"])
+    store = EmbeddingStore(Path("data/embeddings"))
+    predictions = predict_reference(name, store, manifest, clip_ids, params.data.aspects, params.seeds)
+    metrics = evaluate_predictions(predictions, manifest, params.data.aspects)
+    write_parquet(Path(f"data/predictions/{name}.parquet"), predictions)
+    write_metrics(Path(f"metrics/strategies/{name}.json"), metrics)
+
+
+if __name__ == "__main__":
+    run_stage(main)
