@@ -3,17 +3,20 @@
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from datmos.significance import (
     METRICS,
     EvalSet,
+    compare_strategies,
     hierarchical_bootstrap,
     holm,
     interval,
     mse,
     permutation_test,
+    significance_table,
     smallest_detectable,
     srcc,
     t_test,
@@ -155,3 +158,67 @@ def test_interval_and_smallest_difference() -> None:
     assert interval(draws) == pytest.approx((0.3 - 0.196, 0.3 + 0.196), abs=0.005)
     assert smallest_detectable(draws) == pytest.approx(2.8016 * 0.1, rel=0.01)
     assert np.isnan(smallest_detectable(np.array([np.nan, 1.0])))
+
+
+def small_study() -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """12 systems of 4 clips and a natural one; "good" errs little, "bad" and "worse" much, "flat" is constant."""
+    generator = np.random.default_rng(0)
+    systems = np.repeat([f"s{number:02}" for number in range(12)], 4)
+    scores = generator.normal(5, 1.5, 12).repeat(4) + generator.normal(0, 0.3, 48)
+    manifest = pd.DataFrame({"clip_id": [f"c{n:02}" for n in range(48)], "split": "eval", "system": systems})
+    manifest["PQ"] = scores
+    manifest["PQ_ratings"] = list(scores[:, None] + generator.normal(0, 0.5, (48, 5)))
+    natural = pd.DataFrame({"clip_id": ["n"], "split": ["eval"], "system": [""], "PQ": [5.0], "PQ_ratings": [None]})
+    manifest = pd.concat([manifest, natural]).sample(frac=1, random_state=0)
+
+    def predict(spread: float) -> pd.DataFrame:
+        tables = [
+            pd.DataFrame(
+                {
+                    "clip_id": [f"c{n:02}" for n in range(48)],
+                    "seed": seed,
+                    "PQ": (scores if np.isfinite(spread) else 5.0)
+                    + (generator.normal(0, spread, 12).repeat(4) if np.isfinite(spread) else 0.0),
+                }
+            )
+            for seed in (3, 1)
+        ]
+        return pd.concat(tables)
+
+    return {"bad": predict(1.5), "good": predict(0.2), "worse": predict(1.5), "flat": predict(np.inf)}, manifest
+
+
+def test_compare_strategies_pairs_systems_and_seeds() -> None:
+    predictions, manifest = small_study()
+    result = compare_strategies(predictions, manifest, ["PQ"], ["bad"])
+    assert list(result["bad"]["PQ"]) == ["good", "worse", "flat"]
+    found = result["bad"]["PQ"]["good"]
+    clips = manifest[manifest["system"] != ""].set_index("clip_id")
+
+    def squared_errors(name: str, seed: int) -> np.ndarray:
+        table = predictions[name].query(f"seed == {seed}").set_index("clip_id")["PQ"]
+        return ((table - clips["PQ"]).groupby(clips["system"]).mean() ** 2).to_numpy()
+
+    expected = np.mean([squared_errors("good", seed) - squared_errors("bad", seed) for seed in (1, 3)])
+    assert found["mse"]["difference"] == pytest.approx(expected)
+    assert found["mse"]["low"] < expected < found["mse"]["high"] < 0
+    assert found["mse"]["p"] < 0.01
+    assert found["mse"]["p_holm"] == pytest.approx(min(1, 3 * found["mse"]["p"]))  # the smallest of three
+    errors = [np.mean([squared_errors(name, seed) for seed in (1, 3)], axis=0) for name in ("good", "bad")]
+    assert found["mse"]["p_t_test"] == pytest.approx(stats.ttest_rel(*errors).pvalue)
+    assert found["srcc"]["difference"] > 0
+    assert result["bad"]["PQ"]["worse"]["mse"]["p_holm"] > 0.05
+    assert np.isnan(result["bad"]["PQ"]["flat"]["srcc"]["difference"])
+
+
+def test_the_result_is_the_same_again_and_prints() -> None:
+    predictions, manifest = small_study()
+    result = compare_strategies(predictions, manifest, ["PQ"], ["bad", "worse"])
+    shuffled = {name: table.sample(frac=1, random_state=1) for name, table in predictions.items()}
+    again = compare_strategies(shuffled, manifest.sample(frac=1, random_state=2), ["PQ"], ["bad", "worse"])
+    assert str(result) == str(again)
+    lines = significance_table(result, ["PQ"]).splitlines()
+    assert "| against bad | PQ MSE | PQ SRCC |" in lines
+    assert sum(line.startswith("| good | **-") for line in lines) == 2
+    assert sum(line.startswith("| flat | ") and line.endswith("| n/a |") for line in lines) == 2
+    assert "nan" not in "".join(lines)

@@ -7,13 +7,19 @@ evaluation set of this size can't show.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import stats
+from tqdm import tqdm
+
+from datmos.metrics import system_means
+from datmos.seeding import derive_seed
 
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
 POWER, LEVEL = 0.8, 0.05
+SWAPS, DRAWS = 9999, 2000  # of the permutation test and of the bootstrap
 
 
 def mse(predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
@@ -35,8 +41,11 @@ METRICS: dict[str, Metric] = {"mse": mse, "srcc": srcc}
 
 
 def t_test(predicted: np.ndarray, baseline: np.ndarray, actual: np.ndarray) -> float:
-    """Two-sided p of the paired t-test on the squared errors of systems, each (S,), as in arXiv 2603.16201."""
-    ours, theirs = np.square(predicted - actual), np.square(baseline - actual)
+    """Two-sided p of the paired t-test on the squared errors of systems, as in arXiv 2603.16201.
+
+    ``actual`` is (S,), the predictions are (S,) or (R, S) for R seeds, over which a system's errors are averaged.
+    """
+    ours, theirs = (np.square(np.atleast_2d(values) - actual).mean(axis=0) for values in (predicted, baseline))
     if np.array_equal(ours, theirs):
         return 1.0
     return float(stats.ttest_rel(ours, theirs).pvalue)
@@ -167,3 +176,117 @@ def smallest_detectable(draws: np.ndarray) -> float:
     if len(finite) < 2:
         return float("nan")
     return float((stats.norm.ppf(1 - LEVEL / 2) + stats.norm.ppf(POWER)) * finite.std(ddof=1))
+
+
+def compare_strategies(
+    predictions: Mapping[str, pd.DataFrame], manifest: pd.DataFrame, aspects: Sequence[str], against: Sequence[str]
+) -> dict[str, Any]:
+    """Compare every strategy with each of ``against``.
+
+    Args:
+        predictions: of every strategy, columns clip_id, seed, <aspect>; all of the same seeds.
+        manifest: the clips; eval clips of systems are used.
+        aspects: compared.
+        against: names of strategies: the baseline and the controls.
+
+    Returns:
+        ``{against: {aspect: {strategy: {metric: {"difference", "low", "high", "smallest_detectable", "p",
+        "p_holm", ...}}}}}``. A difference is strategy minus ``against``, the mean over seeds; low and high are its
+        95% interval, by the hierarchical bootstrap; p is the permutation test's, and p_holm that corrected over all
+        strategies and aspects of the same ``against`` and metric. MSE has ``p_t_test`` besides, SRCC
+        ``p_williams`` (of the predictions averaged over seeds), both uncorrected.
+    """
+    clips = manifest[(manifest["split"] == "eval") & manifest["system"].notna() & (manifest["system"] != "")]
+    clips = clips.sort_values(["system", "clip_id"])
+    result: dict[str, Any] = {name: {aspect: {} for aspect in aspects} for name in against}
+    for aspect in tqdm(aspects, desc="bootstrap", unit="aspect"):
+        by_seed = {
+            name: table.pivot(index="clip_id", columns="seed", values=aspect).loc[clips["clip_id"]]
+            for name, table in predictions.items()
+        }
+        values = {name: table.to_numpy(np.float64).T for name, table in by_seed.items()}  # (R, N)
+        draws = hierarchical_bootstrap(values, _eval_set(clips, aspect), DRAWS, _generator("bootstrap", aspect))
+        actual = system_means(clips, [aspect])[aspect].to_numpy()  # (S,)
+        means = {
+            name: system_means(table.assign(system=clips.set_index("clip_id")["system"]), list(table.columns))
+            for name, table in by_seed.items()
+        }
+        systems = {name: table.to_numpy().T for name, table in means.items()}  # (R, S)
+        for other in against:
+            for name in predictions:
+                if name != other:
+                    result[other][aspect][name] = {
+                        metric: _difference(
+                            metric, systems[name], systems[other], actual, f"{aspect}/{other}/{name}"
+                        )
+                        | _uncertainty(draws[name][metric] - draws[other][metric])
+                        for metric in METRICS
+                    }
+    for compared in result.values():
+        for metric in METRICS:
+            family = [found[metric] for of_aspect in compared.values() for found in of_aspect.values()]
+            for found, p in zip(family, holm([found["p"] for found in family]), strict=True):
+                found["p_holm"] = float(p)
+    return result
+
+
+def significance_table(result: Mapping[str, Any], aspects: Sequence[str]) -> str:
+    """Lay `compare_strategies` out in GitHub markdown, a table for each strategy compared against."""
+    parts = [
+        "System level, strategy minus the one compared against: difference [95% interval over other systems, "
+        "clips, raters and seeds]; bold where the permutation test, corrected by Holm over strategies and aspects, "
+        "gives p < 0.05. Last row: the smallest difference that this evaluation set could show (power 80%, "
+        "uncorrected), the median over strategies.\n"
+    ]
+    for other, compared in result.items():
+        names = list(compared[aspects[0]])
+        columns = [(aspect, metric) for aspect in aspects for metric in METRICS]
+        lines = [["against " + other, *(f"{aspect} {metric.upper()}" for aspect, metric in columns)]]
+        lines.append([":---"] + ["---:"] * len(columns))
+        lines += [[name, *(_cell(compared[aspect][name][metric]) for aspect, metric in columns)] for name in names]
+        least = [
+            np.nanmedian([compared[aspect][name][metric]["smallest_detectable"] for name in names])
+            for aspect, metric in columns
+        ]
+        lines.append(["*smallest detectable*", *(f"{value:.2f}" for value in least)])
+        parts.append("".join(f"| {' | '.join(line)} |\n" for line in lines))
+    return "\n".join(parts)
+
+
+def _cell(found: Mapping[str, float]) -> str:
+    if not np.isfinite(found["difference"]):
+        return "n/a"
+    difference = f"{found['difference']:+.2f}"
+    if found["p_holm"] < LEVEL:
+        difference = f"**{difference}**"
+    return f"{difference} [{found['low']:+.2f}, {found['high']:+.2f}]"
+
+
+def _difference(
+    metric: str, ours: np.ndarray, theirs: np.ndarray, actual: np.ndarray, names: str
+) -> dict[str, float]:
+    """Compare two strategies' system means (R, S)."""
+    measure = METRICS[metric]
+    p = permutation_test(measure, ours, theirs, actual, SWAPS, _generator("swaps", metric, names))
+    found = {"difference": float((measure(ours, actual) - measure(theirs, actual)).mean()), "p": p}
+    if metric == "mse":
+        return found | {"p_t_test": t_test(ours, theirs, actual)}
+    return found | {"p_williams": williams_test(ours.mean(axis=0), theirs.mean(axis=0), actual)}
+
+
+def _uncertainty(draws: np.ndarray) -> dict[str, float]:
+    low, high = interval(draws)
+    return {"low": low, "high": high, "smallest_detectable": smallest_detectable(draws)}
+
+
+def _eval_set(clips: pd.DataFrame, aspect: str) -> EvalSet:
+    """Lay the clips, sorted by system, out for the bootstrap."""
+    single = clips[f"{aspect}_ratings"] if f"{aspect}_ratings" in clips else pd.Series(None, index=clips.index)
+    known = single.notna().all() and single.map(len).nunique() == 1
+    ratings = np.stack(list(single)) if known else clips[[aspect]].to_numpy()
+    counts = clips.groupby("system", sort=True).size().to_numpy()
+    return EvalSet(ratings.astype(np.float64), np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+
+
+def _generator(*names: str) -> np.random.Generator:
+    return np.random.default_rng(derive_seed("significance", *names))

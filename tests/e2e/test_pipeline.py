@@ -48,7 +48,7 @@ def test_two_fresh_runs_give_the_same_lock(project: Project, tmp_path: Path) -> 
 
 def test_k_reruns_the_clusters_and_what_depends_on_them(project: Project) -> None:
     affected = {f"{stage}@{name}" for stage in ("train", "evaluate") for name in ("dat_kmeans", "dat_random")}
-    expected = {"domains@kmeans", "domains@random", "compare", "plot"} | affected
+    expected = {"domains@kmeans", "domains@random", "significance", "compare", "plot"} | affected
     assert project.stages_run("dvc", "exp", "run", "-S", "kmeans.k=2") == expected
     assert "kmeans.k" in project.run("dvc", "params", "diff").stdout
     metrics = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
@@ -61,7 +61,7 @@ def test_k_reruns_the_clusters_and_what_depends_on_them(project: Project) -> Non
 
 
 def test_lambda_reruns_one_strategy(project: Project) -> None:
-    expected = {"train@dat_source", "evaluate@dat_source", "compare", "plot", "umap@dat_source"}
+    expected = {"train@dat_source", "evaluate@dat_source", "significance", "compare", "plot", "umap@dat_source"}
     assert project.stages_run("dvc", "exp", "run", "-S", "strategies.dat_source.lambda=0.3") == expected
     lock = yaml.safe_load((project.folder / "dvc.lock").read_text())
     tracked = lock["stages"]["train@dat_source"]["params"]["params.yaml"]["strategies.dat_source"]

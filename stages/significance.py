@@ -1,0 +1,29 @@
+"""Test every strategy and reference against the baseline and the controls."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from datmos.errors import run_stage
+from datmos.files import write_metrics, write_text
+from datmos.params import load_params
+from datmos.significance import compare_strategies, significance_table
+
+
+def main() -> None:
+    """Write metrics/significance.json and metrics/significance.md."""
+    params = load_params()
+    aspects = params.data.aspects
+    controls = [name for name, one in params.strategies.items() if one.domains == "random" and one.lambda_ > 0]
+    against = list(dict.fromkeys([params.evaluate.baseline, *controls]))
+    predictions = {
+        name: pd.read_parquet(f"data/predictions/{name}.parquet")
+        for name in [*params.strategies, *params.evaluate.references]
+    }
+    result = compare_strategies(predictions, pd.read_parquet("data/manifest.parquet"), aspects, against)
+    write_metrics(Path("metrics/significance.json"), result)
+    write_text(Path("metrics/significance.md"), significance_table(result, aspects))
+
+
+if __name__ == "__main__":
+    run_stage(main)
