@@ -1,6 +1,6 @@
 """MultiGauss: from frozen embeddings to a joint Gaussian over all aspects."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -91,7 +91,12 @@ class MultiGauss(nn.Module):
 
     def features(self, embeddings: Tensor) -> Tensor:
         """Map embeddings (B, D, T) to h, shape (B, width)."""
-        h: Tensor = self.encoder((embeddings - self.shift) * self.gain)
+        # standardised inside the first convolution, not before it: embeddings are then read once, not three times
+        first, rest = cast(nn.Conv1d, self.encoder[0]), self.encoder[1:]
+        weight = first.weight * self.gain  # (C, D, K)
+        bias = cast(Tensor, first.bias) - (weight * self.shift).sum(dim=(1, 2))
+        x = functional.conv1d(embeddings, weight, bias)
+        h: Tensor = rest(x)
         return h
 
     def predict(self, h: Tensor) -> Gaussian:

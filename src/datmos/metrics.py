@@ -183,16 +183,18 @@ def _summarise(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     single = [
         agreement(column.to_numpy(), actual) for _, column in table.drop(columns=["ensemble", "actual"]).items()
     ]
-    return {metric: _summary([scores[metric] for scores in single], ensemble[metric]) for metric in METRICS}
+    return {metric: summarise_seeds([scores[metric] for scores in single], ensemble[metric]) for metric in METRICS}
 
 
 def _summarise_rows(table: pd.DataFrame) -> dict[str, Any]:
     """Summarise every row of a table with columns <seed>... and "ensemble"."""
     return {
-        str(name): _summary(row.drop("ensemble").tolist(), float(row["ensemble"])) for name, row in table.iterrows()
+        str(name): summarise_seeds(row.drop("ensemble").tolist(), float(row["ensemble"]))
+        for name, row in table.iterrows()
     }
 
 
-def _summary(seeds: list[float], ensemble: float) -> dict[str, Any]:
+def summarise_seeds(seeds: list[float], ensemble: float) -> dict[str, Any]:
+    """Return mean and std (ddof 1, NaN for one seed) of a metric over seeds, its ensemble value, and the values."""
     std = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else float("nan")
     return {"mean": float(np.mean(seeds)), "std": std, "ensemble": ensemble, "seeds": seeds}

@@ -209,7 +209,7 @@ def train_seed(
     with torch_seed("adversary", seed):
         classifier = DomainClassifier(head.width, int(domains.max()) + 1).to(device)
     optimiser = torch.optim.Adam(
-        [*head.parameters(), *classifier.parameters()], train.learning_rate, weight_decay=strategy.l2
+        [*head.parameters(), *classifier.parameters()], train.learning_rate, weight_decay=strategy.l2, fused=True
     )
     weight, reversal = (strategy.lambda_, 1.0) if strategy.lambda_ > 0 else (1.0, 0.0)
     order = np.random.default_rng(derive_seed("order", seed))
