@@ -190,7 +190,8 @@ def small_study() -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
 
 def test_compare_strategies_pairs_systems_and_seeds() -> None:
     predictions, manifest = small_study()
-    result = compare_strategies(predictions, manifest, ["PQ"], ["bad"])
+    everything = compare_strategies(predictions, manifest, ["PQ"], ["bad"])
+    result = everything["against"]
     assert list(result["bad"]["PQ"]) == ["good", "worse", "flat"]
     found = result["bad"]["PQ"]["good"]
     clips = manifest[manifest["system"] != ""].set_index("clip_id")
@@ -209,6 +210,24 @@ def test_compare_strategies_pairs_systems_and_seeds() -> None:
     assert found["srcc"]["difference"] > 0
     assert result["bad"]["PQ"]["worse"]["mse"]["p_holm"] > 0.05
     assert np.isnan(result["bad"]["PQ"]["flat"]["srcc"]["difference"])
+    score = everything["scores"]["PQ"]["good"]["mse"]
+    assert score["low"] < np.mean([squared_errors("good", seed) for seed in (1, 3)]) < score["high"]
+    assert np.isnan(everything["scores"]["PQ"]["flat"]["srcc"]["low"])
+
+
+def test_the_best_is_named_and_tested_against_all_others() -> None:
+    predictions, manifest = small_study()
+    best = compare_strategies(predictions, manifest, ["PQ"], [])["best"]["PQ"]
+    assert best["mse"]["strategy"] == best["srcc"]["strategy"] == "good"
+    assert best["mse"]["p_holm"] < 0.05
+    rivals = {"bad": predictions["bad"], "worse": predictions["worse"]}
+    best = compare_strategies(rivals, manifest, ["PQ"], ["bad"])
+    p = best["against"]["bad"]["PQ"]["worse"]["mse"]["p"]
+    assert best["best"]["PQ"]["mse"]["p_holm"] == p > 0.05  # one rival: nothing to correct
+    alone = compare_strategies({"flat": predictions["flat"]}, manifest, ["PQ"], [])["best"]["PQ"]
+    assert alone["mse"]["strategy"] == "flat"
+    assert np.isnan(alone["mse"]["p_holm"])
+    assert alone["srcc"]["strategy"] is None
 
 
 def test_the_result_is_the_same_again_and_prints() -> None:

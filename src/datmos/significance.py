@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
+from datmos.markdown import markdown_table
 from datmos.metrics import system_means
 from datmos.seeding import derive_seed
 
@@ -38,6 +39,7 @@ def srcc(predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
 
 
 METRICS: dict[str, Metric] = {"mse": mse, "srcc": srcc}
+LOWER_IS_BETTER = ("mse",)
 
 
 def t_test(predicted: np.ndarray, baseline: np.ndarray, actual: np.ndarray) -> float:
@@ -178,10 +180,18 @@ def smallest_detectable(draws: np.ndarray) -> float:
     return float((stats.norm.ppf(1 - LEVEL / 2) + stats.norm.ppf(POWER)) * finite.std(ddof=1))
 
 
+class _Rivals(NamedTuple):
+    """What the strategies predict of one aspect."""
+
+    systems: dict[str, np.ndarray]  # of each strategy (R, S): system means by seed
+    actual: np.ndarray  # (S,)
+    draws: dict[str, dict[str, np.ndarray]]  # of each strategy and metric, paired
+
+
 def compare_strategies(
     predictions: Mapping[str, pd.DataFrame], manifest: pd.DataFrame, aspects: Sequence[str], against: Sequence[str]
 ) -> dict[str, Any]:
-    """Compare every strategy with each of ``against``.
+    """Compare every strategy with each of ``against``, and the best of each column with all others.
 
     Args:
         predictions: of every strategy, columns clip_id, seed, <aspect>; all of the same seeds.
@@ -190,44 +200,83 @@ def compare_strategies(
         against: names of strategies: the baseline and the controls.
 
     Returns:
-        ``{against: {aspect: {strategy: {metric: {"difference", "low", "high", "smallest_detectable", "p",
-        "p_holm", ...}}}}}``. A difference is strategy minus ``against``, the mean over seeds; low and high are its
-        95% interval, by the hierarchical bootstrap; p is the permutation test's, and p_holm that corrected over all
-        strategies and aspects of the same ``against`` and metric. MSE has ``p_t_test`` besides, SRCC
-        ``p_williams`` (of the predictions averaged over seeds), both uncorrected.
+        ``{"scores": {aspect: {strategy: {metric: {"low", "high"}}}},
+        "best": {aspect: {metric: {"strategy", "p_holm"}}},
+        "against": {other: {aspect: {strategy: {metric: {"difference", "low", "high", "smallest_detectable", "p",
+        "p_holm", ...}}}}}}``.
+
+        A score is the mean over seeds; a difference is strategy minus ``other``, the mean over seeds; low and high
+        are the 95% interval of either, by the hierarchical bootstrap. p is the permutation test's, and p_holm that
+        corrected over all strategies and aspects of the same ``other`` and metric. MSE has ``p_t_test`` besides,
+        SRCC ``p_williams`` (of the predictions averaged over seeds), both uncorrected.
+
+        ``best`` names the strategy with the best score and the largest p_holm of its permutation tests against all
+        others, corrected for their number: below 0.05, it is separable from them all. NaN if it has no rival, and
+        None instead of a name if no score is known.
     """
     clips = manifest[(manifest["split"] == "eval") & manifest["system"].notna() & (manifest["system"] != "")]
     clips = clips.sort_values(["system", "clip_id"])
-    result: dict[str, Any] = {name: {aspect: {} for aspect in aspects} for name in against}
-    for aspect in tqdm(aspects, desc="bootstrap", unit="aspect"):
-        by_seed = {
-            name: table.pivot(index="clip_id", columns="seed", values=aspect).loc[clips["clip_id"]]
-            for name, table in predictions.items()
+    result: dict[str, Any] = {"scores": {}, "best": {}, "against": {name: {} for name in against}}
+    for aspect in tqdm(aspects, desc="bootstrap and permutations", unit="aspect"):
+        rivals = _lay_out(predictions, clips, aspect)
+        result["scores"][aspect] = {
+            name: {metric: _score(rivals, metric, name) for metric in METRICS} for name in predictions
         }
-        values = {name: table.to_numpy(np.float64).T for name, table in by_seed.items()}  # (R, N)
-        draws = hierarchical_bootstrap(values, _eval_set(clips, aspect), DRAWS, _generator("bootstrap", aspect))
-        actual = system_means(clips, [aspect])[aspect].to_numpy()  # (S,)
-        means = {
-            name: system_means(table.assign(system=clips.set_index("clip_id")["system"]), list(table.columns))
-            for name, table in by_seed.items()
-        }
-        systems = {name: table.to_numpy().T for name, table in means.items()}  # (R, S)
+        result["best"][aspect] = {metric: _best(rivals, metric, aspect) for metric in METRICS}
         for other in against:
-            for name in predictions:
-                if name != other:
-                    result[other][aspect][name] = {
-                        metric: _difference(
-                            metric, systems[name], systems[other], actual, f"{aspect}/{other}/{name}"
-                        )
-                        | _uncertainty(draws[name][metric] - draws[other][metric])
-                        for metric in METRICS
-                    }
-    for compared in result.values():
+            result["against"][other][aspect] = {
+                name: {metric: _difference(rivals, metric, aspect, name, other) for metric in METRICS}
+                for name in predictions
+                if name != other
+            }
+    for compared in result["against"].values():
         for metric in METRICS:
             family = [found[metric] for of_aspect in compared.values() for found in of_aspect.values()]
             for found, p in zip(family, holm([found["p"] for found in family]), strict=True):
                 found["p_holm"] = float(p)
     return result
+
+
+def _lay_out(predictions: Mapping[str, pd.DataFrame], clips: pd.DataFrame, aspect: str) -> _Rivals:
+    by_seed = {
+        name: table.pivot(index="clip_id", columns="seed", values=aspect).loc[clips["clip_id"]]
+        for name, table in predictions.items()
+    }
+    draws = hierarchical_bootstrap(
+        {name: table.to_numpy(np.float64).T for name, table in by_seed.items()},
+        _eval_set(clips, aspect),
+        DRAWS,
+        _generator("bootstrap", aspect),
+    )
+    system = clips.set_index("clip_id")["system"]
+    systems = {
+        name: system_means(table.assign(system=system), list(table.columns)).to_numpy().T
+        for name, table in by_seed.items()
+    }
+    return _Rivals(systems, system_means(clips, [aspect])[aspect].to_numpy(), draws)
+
+
+def _score(rivals: _Rivals, metric: str, name: str) -> dict[str, float]:
+    """Interval of a score. The noise of clips and raters is in the ratings, and the bootstrap adds it once more.
+
+    That raises every MSE drawn and lowers every SRCC, by as much on average as the draws' mean is off; differences
+    are free of it, since all strategies meet the same noise.
+    """
+    draws = rivals.draws[name][metric]
+    score = METRICS[metric](rivals.systems[name], rivals.actual).mean()
+    finite = draws[np.isfinite(draws)]
+    low, high = interval(draws - (finite.mean() - score) if len(finite) else draws)
+    return {"low": low, "high": high}
+
+
+def _best(rivals: _Rivals, metric: str, aspect: str) -> dict[str, Any]:
+    scores = {name: float(METRICS[metric](own, rivals.actual).mean()) for name, own in rivals.systems.items()}
+    known = [name for name, score in scores.items() if np.isfinite(score)]
+    if not known:
+        return {"strategy": None, "p_holm": float("nan")}
+    best = (min if metric in LOWER_IS_BETTER else max)(known, key=lambda name: scores[name])
+    p = [_p(rivals, metric, aspect, best, name) for name in known if name != best]
+    return {"strategy": best, "p_holm": float(holm(p).max()) if p else float("nan")}
 
 
 def significance_table(result: Mapping[str, Any], aspects: Sequence[str]) -> str:
@@ -238,18 +287,17 @@ def significance_table(result: Mapping[str, Any], aspects: Sequence[str]) -> str
         "gives p < 0.05. Last row: the smallest difference that this evaluation set could show (power 80%, "
         "uncorrected), the median over strategies.\n"
     ]
-    for other, compared in result.items():
+    for other, compared in result["against"].items():
         names = list(compared[aspects[0]])
         columns = [(aspect, metric) for aspect in aspects for metric in METRICS]
-        lines = [["against " + other, *(f"{aspect} {metric.upper()}" for aspect, metric in columns)]]
-        lines.append([":---"] + ["---:"] * len(columns))
-        lines += [[name, *(_cell(compared[aspect][name][metric]) for aspect, metric in columns)] for name in names]
+        rows = [[name, *(_cell(compared[aspect][name][metric]) for aspect, metric in columns)] for name in names]
         least = [
             np.nanmedian([compared[aspect][name][metric]["smallest_detectable"] for name in names])
             for aspect, metric in columns
         ]
-        lines.append(["*smallest detectable*", *(f"{value:.2f}" for value in least)])
-        parts.append("".join(f"| {' | '.join(line)} |\n" for line in lines))
+        rows.append(["*smallest detectable*", *(f"{value:.2f}" for value in least)])
+        heads = [f"{aspect} {metric.upper()}" for aspect, metric in columns]
+        parts.append(markdown_table([f"against {other}", *heads], rows))
     return "\n".join(parts)
 
 
@@ -262,21 +310,27 @@ def _cell(found: Mapping[str, float]) -> str:
     return f"{difference} [{found['low']:+.2f}, {found['high']:+.2f}]"
 
 
-def _difference(
-    metric: str, ours: np.ndarray, theirs: np.ndarray, actual: np.ndarray, names: str
-) -> dict[str, float]:
-    """Compare two strategies' system means (R, S)."""
+def _p(rivals: _Rivals, metric: str, aspect: str, name: str, other: str) -> float:
+    generator = _generator("swaps", aspect, metric, *sorted((name, other)))  # the same whoever comes first
+    ours, theirs = rivals.systems[name], rivals.systems[other]
+    return permutation_test(METRICS[metric], ours, theirs, rivals.actual, SWAPS, generator)
+
+
+def _difference(rivals: _Rivals, metric: str, aspect: str, name: str, other: str) -> dict[str, float]:
+    ours, theirs, actual = rivals.systems[name], rivals.systems[other], rivals.actual
+    draws = rivals.draws[name][metric] - rivals.draws[other][metric]
+    low, high = interval(draws)
     measure = METRICS[metric]
-    p = permutation_test(measure, ours, theirs, actual, SWAPS, _generator("swaps", metric, names))
-    found = {"difference": float((measure(ours, actual) - measure(theirs, actual)).mean()), "p": p}
+    found = {
+        "difference": float((measure(ours, actual) - measure(theirs, actual)).mean()),
+        "low": low,
+        "high": high,
+        "smallest_detectable": smallest_detectable(draws),
+        "p": _p(rivals, metric, aspect, name, other),
+    }
     if metric == "mse":
         return found | {"p_t_test": t_test(ours, theirs, actual)}
     return found | {"p_williams": williams_test(ours.mean(axis=0), theirs.mean(axis=0), actual)}
-
-
-def _uncertainty(draws: np.ndarray) -> dict[str, float]:
-    low, high = interval(draws)
-    return {"low": low, "high": high, "smallest_detectable": smallest_detectable(draws)}
 
 
 def _eval_set(clips: pd.DataFrame, aspect: str) -> EvalSet:
