@@ -1,4 +1,4 @@
-"""Predict the eval and counterfactual clips with one strategy's models and score them.
+"""Predict the eval and counterfactual clips with one strategy's models; score them and their uncertainty.
 
 `python stages/evaluate.py dat_source`
 """
@@ -10,24 +10,29 @@ import pandas as pd
 
 from datmos.device import pick_device
 from datmos.errors import run_stage
-from datmos.files import write_metrics, write_parquet
+from datmos.files import write_csv, write_metrics, write_parquet
 from datmos.metrics import evaluate_predictions
 from datmos.models import load_models
 from datmos.predict import predict_clips
 from datmos.ratings import COUNTERFACTUAL
 from datmos.store import EmbeddingStore
+from datmos.uncertainty import evaluate_uncertainty
 
 
 def main() -> None:
-    """Write data/predictions/<strategy>.parquet and metrics/strategies/<strategy>.json."""
+    """Write predictions to data/, scores and uncertainty to metrics/, and the calibration curve to plots/."""
     name = sys.argv[1]
     manifest = pd.read_parquet("data/manifest.parquet")
     models = load_models(Path(f"data/models/{name}"))
     clip_ids = list(manifest.loc[manifest["split"].isin(["eval", COUNTERFACTUAL]), "clip_id"])
     predictions = predict_clips(models, EmbeddingStore(Path("data/embeddings")), clip_ids, pick_device())
-    metrics = evaluate_predictions(predictions, manifest, models.config["aspects"])
+    aspects = models.config["aspects"]
+    metrics = evaluate_predictions(predictions, manifest, aspects)
+    uncertainty, calibration = evaluate_uncertainty(predictions, manifest, aspects)
     write_parquet(Path(f"data/predictions/{name}.parquet"), predictions)
     write_metrics(Path(f"metrics/strategies/{name}.json"), metrics)
+    write_metrics(Path(f"metrics/uncertainty/{name}.json"), uncertainty)
+    write_csv(Path(f"plots/calibration/{name}.csv"), calibration)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ from pathlib import Path
 import pandas as pd
 
 from datmos.errors import run_stage
-from datmos.files import write_metrics, write_text
+from datmos.files import write_metrics
 from datmos.params import load_params
-from datmos.significance import compare_strategies, significance_table
+from datmos.significance import compare_strategies
 
 
 def main() -> None:
-    """Write metrics/significance.json and metrics/significance.md."""
+    """Write metrics/significance.json."""
     params = load_params()
     aspects = params.data.aspects
     controls = [name for name, one in params.strategies.items() if one.domains == "random" and one.lambda_ > 0]
@@ -22,7 +22,6 @@ def main() -> None:
     }
     result = compare_strategies(predictions, pd.read_parquet("data/manifest.parquet"), aspects, against)
     write_metrics(Path("metrics/significance.json"), result)
-    write_text(Path("metrics/significance.md"), significance_table(result, aspects))
 
 
 if __name__ == "__main__":

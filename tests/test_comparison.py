@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datmos.comparison import chart_rows, compare, comparison_rows, shortcut_table, table1
+from datmos.comparison import chart_rows, compare, comparison_rows
 from datmos.errors import DatmosError
 from datmos.files import rounded
 from datmos.metrics import evaluate_predictions
@@ -80,7 +80,6 @@ def test_nulls_of_json_are_unknown_not_zero(metrics):
     read_back = json.loads(json.dumps(rounded(metrics)))
     result = rounded(compare(read_back, "plain", ["PQ"])["PQ"]["dat"])
     assert (result["srcc"], result["srcc_delta"], result["mse_delta"]) == (None, None, -1.0)
-    assert "| dat | **1.00 ± 0.50** | n/a |" in table1(read_back, ["PQ"])
     assert comparison_rows(read_back, ["PQ"])["mean"].isna().sum() == 3  # system, utterance and true share a level
 
 
@@ -88,34 +87,6 @@ def test_strategies_must_share_seeds_and_systems(metrics):
     metrics["stale"] = {"PQ": scores([1.0, 1.0], [0.9, 0.9])}
     with pytest.raises(DatmosError, match=r"'plain' was .*'seeds': \[0, 1, 2\].*'stale' on .*'seeds': \[0, 1\]"):
         compare(metrics, "plain", ["PQ"])
-    with pytest.raises(DatmosError, match="'stale'"):
-        table1(metrics, ["PQ"])
-
-
-def test_table_by_hand(metrics):
-    metrics["dat"]["CE"] = scores([12.0, 12.0, 12.0], [0.5, 0.5, 0.5])
-    metrics["plain"]["CE"] = scores([12.01, 12.01, 12.01], [0.4, 0.4, 0.4])
-    assert table1(metrics, ["PQ", "CE"]).splitlines() == [
-        "System level (36 systems, scores averaged over the clips of a system first), mean ± standard deviation "
-        "over 3 seeds. Bold is the best mean of a column, which need not be significant.",
-        "",
-        "| Strategy | PQ MSE ↓ | PQ SRCC ↑ | CE MSE ↓ | CE SRCC ↑ |",
-        "| :--- | ---: | ---: | ---: | ---: |",
-        # 12.0 and 12.01 print alike with three digits: both are best
-        "| plain | 2.00 ± 1.00 | 0.920 ± 0.020 | **12.0 ± 0.0** | 0.400 ± 0.000 |",
-        "| dat | **1.00 ± 0.50** | **0.930 ± 0.026** | **12.0 ± 0.0** | **0.500 ± 0.000** |",
-    ]
-
-
-def test_table_of_one_seed_has_no_spread():
-    text = table1({"only": {"PQ": scores([0.0456], [-0.1])}}, ["PQ"])
-    assert ", 1 seed. Bold" in text
-    assert "| only | **0.0456** | **-0.100** |" in text
-
-
-def test_table_without_any_number():
-    text = table1({"only": {"PQ": scores([math.nan], [math.nan])}}, ["PQ"])
-    assert "| only | n/a | n/a |" in text
 
 
 def test_rows_are_long_form(metrics):
@@ -150,22 +121,8 @@ def test_takes_what_evaluate_predictions_returns():
     predictions = manifest[["clip_id", "PQ"]].assign(seed=0)
     metrics = {"perfect": evaluate_predictions(predictions, manifest, ["PQ"])}
     assert compare(metrics, "perfect", ["PQ"])["PQ"]["perfect"]["srcc"] == 1.0
-    assert "System level (3 systems" in table1(metrics, ["PQ"])
     # six metrics on two levels, the SRCC within music, and four shares of the error
     assert len(comparison_rows(metrics, ["PQ"])) == 17
-
-
-def test_shortcut_table_shows_what_the_dataset_allows(metrics):
-    lines = shortcut_table(metrics, ["PQ"]).splitlines()
-    assert lines[0].startswith("Shortcut metrics over 3 seeds")
-    assert lines[2:] == [
-        "## PQ",
-        "",
-        "| Strategy | error_eta2_source | signature_sensitivity | mse_true | srcc_true |",
-        "| :--- | ---: | ---: | ---: | ---: |",
-        "| plain | 0.920 ± 0.020 | 2.000 ± 1.000 | 2.000 ± 1.000 | 0.920 ± 0.020 |",
-        "| dat | 0.930 ± 0.026 | 1.000 ± 0.500 | 1.000 ± 0.500 | 0.930 ± 0.026 |",
-    ]
 
 
 def test_chart_rows_pick_one_system_level_metric() -> None:

@@ -70,6 +70,9 @@ def test_every_params_key_exists(stage: str) -> None:
     for key in items:
         for entry in body(stage).get("params", []):
             name = entry.replace("${key}", key).replace("${item}", key)
+            for dimension, values in definition.get("matrix", {}).items():
+                first = lookup(values.removeprefix("${").removesuffix("}"))[0]
+                name = name.replace(f"${{item.{dimension}}}", str(first))
             if "${item." in name:
                 name = items[key][name.removeprefix("${item.").removesuffix("}")]
             lookup(name)

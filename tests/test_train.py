@@ -39,6 +39,7 @@ def params(strategies: dict[str, dict[str, Any]], **train: Any) -> Params:
     plain = {"domains": "source", "lambda": 0.0, "dropout": 0.3, "l2": 0.0}
     raw["strategies"] = {name: plain | given for name, given in strategies.items()}
     raw["evaluate"]["baseline"], raw["umap"]["strategies"] = next(iter(strategies)), []
+    raw["granularity"]["strategies"] = []
     return Params.model_validate(raw)
 
 

@@ -84,6 +84,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """Read JSON."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def write_metrics(path: Path, value: Any) -> None:
     """Write JSON for metrics/: floats `rounded`."""
     write_json(path, rounded(value))

@@ -1,6 +1,5 @@
 """Trained models on disk: safetensors for weights, JSON for everything else; nothing is ever unpickled."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from datmos.files import write_json
+from datmos.files import read_json, write_json
 from datmos.heads import MultiGauss
 
 
@@ -31,7 +30,7 @@ def save_models(folder: Path, config: dict[str, Any], weights: Mapping[int, dict
 
 def load_models(folder: Path) -> Models:
     """Read what `save_models` wrote."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_json(folder / "config.json")
     heads = {}
     for seed in config["seeds"]:
         head = MultiGauss(**config["head"])

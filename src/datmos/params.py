@@ -172,6 +172,13 @@ class EvaluateParams(_Section):
     references: list[Literal["mean", "ridge", "svr"]]
 
 
+class GranularityParams(_Section):
+    """The ablation of the number of domains."""
+
+    strategies: list[str]
+    k: list[Annotated[Int, Field(ge=2)]]
+
+
 class UmapParams(_Section):
     """Pictures of h."""
 
@@ -195,15 +202,20 @@ class Params(_Section):
     train: TrainParams
     strategies: Annotated[dict[Name, StrategyParams], Field(min_length=1)]
     evaluate: EvaluateParams
+    granularity: GranularityParams
     umap: UmapParams
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds: every seed once, got {self.seeds}")
         references = self.evaluate.references
-        if len(set(references)) < len(references):
-            raise ValueError(f"evaluate.references: every reference once, got {references}")
+        for key, values in (
+            ("seeds", self.seeds),
+            ("evaluate.references", references),
+            ("granularity.strategies", self.granularity.strategies),
+            ("granularity.k", self.granularity.k),
+        ):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{key}: no value twice, got {values}")
         if taken := set(references) & set(self.strategies):
             raise ValueError(
                 f"strategies: {', '.join(sorted(taken))} is the name of a reference (evaluate.references); rename "
@@ -211,6 +223,7 @@ class Params(_Section):
             )
         for key, names in (
             ("evaluate.baseline", [self.evaluate.baseline]),
+            ("granularity.strategies", self.granularity.strategies),
             ("umap.strategies", self.umap.strategies),
         ):
             for name in names:
@@ -219,6 +232,12 @@ class Params(_Section):
                         f"{key}: unknown strategy '{name}'{nearest(name, self.strategies)} "
                         f"Expected one of: {', '.join(self.strategies)}"
                     )
+        for name in self.granularity.strategies:
+            if (rule := self.strategies[name].domains) == "source":
+                raise ValueError(
+                    f"granularity.strategies: the domains of '{name}' are '{rule}', whose number is given; "
+                    "strategies with domains kmeans or random are expected"
+                )
         return self
 
 

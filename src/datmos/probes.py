@@ -17,7 +17,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 from threadpoolctl import threadpool_limits
 
-from datmos.markdown import markdown_table
 from datmos.metrics import summarise_seeds
 from datmos.seeding import derive_seed
 
@@ -81,25 +80,3 @@ def probe_seeds(
         summary = summarise_seeds([one[metric] for one in found], float("nan"))
         result[metric] = {key: summary[key] for key in ("mean", "std", "seeds")}  # h of seeds have no ensemble
     return result | {"chance": {"mean": float(clips["source"].value_counts(normalize=True).max())}}
-
-
-def probe_table(found: Mapping[str, Mapping[str, Any]], aspects: Sequence[str]) -> str:
-    """Lay ``{strategy: what probe_seeds returned, read back from JSON}`` out in GitHub markdown."""
-    heads = {f"domain accuracy, {kind}": f"domain_accuracy_{kind}" for kind in PROBES}
-    heads |= {f"{aspect} SRCC, {kind}": f"srcc_{aspect}_{kind}" for aspect in aspects for kind in PROBES}
-    rows = [[name, *(_cell(scores[key]) for key in heads.values())] for name, scores in found.items()]
-    chance = next(iter(found.values()))["chance"]["mean"]
-    return (
-        "Probes of h of the natural clips (train and valid), 5-fold cross-validated, mean ± standard deviation "
-        "over seeds. Domain accuracy: share of clips whose source is read right from h (chance: "
-        f"{chance:.2f}); SRCC: of clips, against their mean rating. Most of these clips trained the heads. linear: "
-        "logistic and ridge regression; nonlinear: support vectors with radial basis functions.\n\n"
-        + markdown_table(["Strategy", *heads], rows)
-    )
-
-
-def _cell(summary: Mapping[str, float | None]) -> str:
-    mean, std = summary["mean"], summary["std"]
-    if mean is None:
-        return "n/a"
-    return f"{mean:.2f}" if std is None else f"{mean:.2f} ± {std:.2f}"

@@ -14,7 +14,6 @@ import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
-from datmos.markdown import markdown_table
 from datmos.metrics import system_means
 from datmos.seeding import derive_seed
 
@@ -277,37 +276,6 @@ def _best(rivals: _Rivals, metric: str, aspect: str) -> dict[str, Any]:
     best = (min if metric in LOWER_IS_BETTER else max)(known, key=lambda name: scores[name])
     p = [_p(rivals, metric, aspect, best, name) for name in known if name != best]
     return {"strategy": best, "p_holm": float(holm(p).max()) if p else float("nan")}
-
-
-def significance_table(result: Mapping[str, Any], aspects: Sequence[str]) -> str:
-    """Lay `compare_strategies` out in GitHub markdown, a table for each strategy compared against."""
-    parts = [
-        "System level, strategy minus the one compared against: difference [95% interval over other systems, "
-        "clips, raters and seeds]; bold where the permutation test, corrected by Holm over strategies and aspects, "
-        "gives p < 0.05. Last row: the smallest difference that this evaluation set could show (power 80%, "
-        "uncorrected), the median over strategies.\n"
-    ]
-    for other, compared in result["against"].items():
-        names = list(compared[aspects[0]])
-        columns = [(aspect, metric) for aspect in aspects for metric in METRICS]
-        rows = [[name, *(_cell(compared[aspect][name][metric]) for aspect, metric in columns)] for name in names]
-        least = [
-            np.nanmedian([compared[aspect][name][metric]["smallest_detectable"] for name in names])
-            for aspect, metric in columns
-        ]
-        rows.append(["*smallest detectable*", *(f"{value:.2f}" for value in least)])
-        heads = [f"{aspect} {metric.upper()}" for aspect, metric in columns]
-        parts.append(markdown_table([f"against {other}", *heads], rows))
-    return "\n".join(parts)
-
-
-def _cell(found: Mapping[str, float]) -> str:
-    if not np.isfinite(found["difference"]):
-        return "n/a"
-    difference = f"{found['difference']:+.2f}"
-    if found["p_holm"] < LEVEL:
-        difference = f"**{difference}**"
-    return f"{difference} [{found['low']:+.2f}, {found['high']:+.2f}]"
 
 
 def _p(rivals: _Rivals, metric: str, aspect: str, name: str, other: str) -> float:

@@ -1,6 +1,5 @@
 """The embeddings of all clips on disk: written clip by clip, read by rows, never loaded whole."""
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from datmos.errors import DatmosError, listing
-from datmos.files import replacing, write_json, write_parquet
+from datmos.files import read_json, replacing, write_json, write_parquet
 
 
 class EmbeddingStore:
@@ -26,7 +25,7 @@ class EmbeddingStore:
     def __init__(self, folder: Path) -> None:
         self.frames: np.ndarray = np.load(folder / "frames.npy", mmap_mode="r")
         self.pooled: np.ndarray = np.load(folder / "pooled.npy", mmap_mode="r")
-        self.info: dict[str, Any] = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
+        self.info: dict[str, Any] = read_json(folder / "encoder.json")
         self.extra: dict[int, np.ndarray] = {
             layer: np.load(folder / f"frames_layer{layer}.npy", mmap_mode="r") for layer in self.info["layers"][1:]
         }

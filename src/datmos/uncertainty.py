@@ -5,7 +5,7 @@ constant predictor with the right spread is calibrated, too. That is why sharpne
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from datmos.markdown import markdown_table
 from datmos.metrics import summarise_seeds
 
 LEVELS = np.arange(1, 20) / 20  # of the central intervals behind calibration error and curve
@@ -117,27 +116,3 @@ def _moments(
     for (a, first), (b, second) in combinations(enumerate(aspects), 2):
         covariance[:, a, b] = covariance[:, b, a] = table[f"cov_{first}_{second}"]
     return table[list(aspects)].to_numpy(), covariance
-
-
-def uncertainty_table(found: Mapping[str, Mapping[str, Any]], aspects: Sequence[str]) -> str:
-    """Lay ``{strategy: what evaluate_uncertainty returned, read back from JSON}`` out, a table an aspect."""
-    parts = [
-        "Single eval clips against their mean rating; mean over seeds. nll: nats a clip (joint: all aspects "
-        "together); coverage: share of clips inside the central interval, which should be the number in its name; "
-        "calibration_error: mean distance of coverage from nominal over 19 intervals; sharpness: mean predicted "
-        "standard deviation, rating points; error_correlation: Spearman's, of predicted standard deviation with "
-        "absolute error. The last row has one Gaussian, fitted to the train ratings, for every clip.\n"
-    ]
-    train_nll = next(iter(found.values()))["train_nll"]
-    for aspect in aspects:
-        rows = [[name, *_cells(scores["aspects"][aspect])] for name, scores in found.items()]
-        rows.append(["*train ratings*", f"{train_nll[aspect]:.2f}", *[""] * (len(METRICS) - 1)])
-        parts.append(f"\n## {aspect}\n\n" + markdown_table(["Strategy", *METRICS], rows))
-    joint = [[name, *_cells({"joint_nll": scores["joint_nll"]})] for name, scores in found.items()]
-    joint.append(["*train ratings*", f"{train_nll['joint']:.2f}"])
-    parts.append("\n## All aspects together\n\n" + markdown_table(["Strategy", "joint nll"], joint))
-    return "".join(parts)
-
-
-def _cells(summaries: Mapping[str, Mapping[str, float | None]]) -> list[str]:
-    return ["n/a" if (mean := summary["mean"]) is None else f"{mean:.2f}" for summary in summaries.values()]

@@ -1,0 +1,20 @@
+"""Ask how well any predictor could score against these noisy ratings."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from datmos.ceilings import noise_ceilings
+from datmos.errors import run_stage
+from datmos.files import write_metrics
+from datmos.params import load_params
+
+
+def main() -> None:
+    """Write metrics/ceilings.json."""
+    manifest = pd.read_parquet("data/manifest.parquet")
+    write_metrics(Path("metrics/ceilings.json"), noise_ceilings(manifest, load_params().data.aspects))
+
+
+if __name__ == "__main__":
+    run_stage(main)
