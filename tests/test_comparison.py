@@ -23,7 +23,7 @@ def scores(mse, srcc):
         "evaluated_on": {"systems": 36, "clips": 288, "seeds": list(range(len(mse)))},
         "system": level,
         "utterance": level,
-        "srcc_within_category": {"music": summary(*srcc)},
+        "within_category": {"music": {"srcc": summary(*srcc)}},
         "shortcut": {
             "error_eta2_source": summary(*srcc),
             "signature_sensitivity": summary(*mse),
@@ -121,8 +121,8 @@ def test_takes_what_evaluate_predictions_returns():
     predictions = manifest[["clip_id", "PQ"]].assign(seed=0)
     metrics = {"perfect": evaluate_predictions(predictions, manifest, ["PQ"])}
     assert compare(metrics, "perfect", ["PQ"])["PQ"]["perfect"]["srcc"] == 1.0
-    # six metrics on two levels, the SRCC within music, and four shares of the error
-    assert len(comparison_rows(metrics, ["PQ"])) == 17
+    # six metrics on two levels, three within music, and four shares of the error
+    assert len(comparison_rows(metrics, ["PQ"])) == 19
 
 
 def test_chart_rows_pick_one_system_level_metric() -> None:

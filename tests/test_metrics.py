@@ -120,14 +120,20 @@ def test_evaluation_by_hand():
     # errors 2 0 -2 1 1 1 0
     assert result["utterance"]["mse"]["seeds"] == pytest.approx([11 / 7, 1.0])
     # A, B, C alone: 1 - 6 * 2 / (3 * 8) = 0.5
-    assert result["srcc_within_category"]["speech"]["seeds"] == pytest.approx([0.5, 1.0])
+    speech, music = result["within_category"]["speech"], result["within_category"]["music"]
+    assert speech["srcc"]["seeds"] == pytest.approx([0.5, 1.0])
+    # errors of A, B, C: 1 -2 1 and 1 1 1 (means over their clips)
+    assert speech["mse"]["seeds"] == pytest.approx([2.0, 1.0])
+    assert speech["bias"]["seeds"] == pytest.approx([0.0, 1.0])
+    assert speech["bias"]["ensemble"] == pytest.approx(0.5)
     # one system of music can't be ranked
-    assert rounded(result["srcc_within_category"]["music"]) == {
+    assert rounded(music["srcc"]) == {
         "mean": None,
         "std": None,
         "ensemble": None,
         "seeds": [None, None],
     }
+    assert music["bias"]["seeds"] == pytest.approx([1.0, 1.0])
 
 
 def test_order_of_rows_does_not_matter():

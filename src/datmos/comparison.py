@@ -93,7 +93,7 @@ def common_ground(metrics: Metrics, aspects: Sequence[str]) -> dict[str, Any]:
 def comparison_rows(metrics: Metrics, aspects: Sequence[str]) -> pd.DataFrame:
     """List all results in long form: ``strategy, aspect, level, metric, mean, std, ensemble``.
 
-    ``level`` is ``system``, ``utterance``; ``system within <category>``, which has ``srcc`` only; ``shortcut``
+    ``level`` is ``system``, ``utterance``; ``system within <category>``; ``shortcut``
     with those of the `SHORTCUT_METRICS` that are known; and ``signature <source>`` with the ``offset`` of
     predictions under that source's signature.
     """
@@ -110,8 +110,9 @@ def _summaries(scores: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[st
     for level in ("system", "utterance"):
         for metric, summary in scores[level].items():
             yield level, metric, summary
-    for category, summary in scores["srcc_within_category"].items():
-        yield f"system within {category}", "srcc", summary
+    for category, summaries in scores["within_category"].items():
+        for metric, summary in summaries.items():
+            yield f"system within {category}", metric, summary
     for name, summary in shortcut_summaries(scores):
         yield "shortcut", name, summary
     for source, summary in scores["shortcut"].get("signature_offset", {}).items():

@@ -72,7 +72,7 @@ def evaluate_predictions(
 
         {aspect: {"evaluated_on": {"systems": n, "clips": n, "seeds": [...]},
                   "system": {metric: summary}, "utterance": {metric: summary},
-                  "srcc_within_category": {category: summary},
+                  "within_category": {category: {"srcc", "mse", "bias": summary}},
                   "shortcut": {"error_eta2_category", "error_eta2_source", and each with "_given_score": summary,
                                "signature_sensitivity", "signature_sensitivity_ratio", "shortcut_slope": summary,
                                "signature_offset": {source: summary}},
@@ -83,8 +83,8 @@ def evaluate_predictions(
     (against the true scores instead of the ratings) only if it has true scores of all eval clips.
 
     A summary is ``mean`` and ``std`` (ddof 1, NaN for one seed) over ``seeds``, the values by ascending seed,
-    and ``ensemble``: the metric of the predictions averaged over seeds. The SRCC within a category is among
-    its systems; NaN if they are fewer than three.
+    and ``ensemble``: the metric of the predictions averaged over seeds. ``within_category`` is of the category's
+    systems: SRCC (NaN if they are fewer than three), MSE, and bias, the mean signed error.
 
     Raises `DatmosError` if there are no eval clips, if a seed lacks a finite prediction of one (naming the
     clips), or if a clip is predicted twice by one seed.
@@ -143,12 +143,20 @@ def _evaluate_aspect(predicted: pd.DataFrame, clips: pd.DataFrame, aspect: str) 
         },
         "system": _summarise(systems),
         "utterance": _summarise(table[columns]),
-        "srcc_within_category": {
-            # no rows: every metric NaN
-            category: _summarise(rows if len(rows) >= MIN_SYSTEMS else rows.iloc[:0])["srcc"]
-            for category, rows in within.items()
-        },
+        "within_category": {category: _within(rows) for category, rows in within.items()},
         **_against_truth(predicted, clips, aspect),
+    }
+
+
+def _within(systems: pd.DataFrame) -> dict[str, Any]:
+    """Summarise the system means of one category: columns <seed>..., "ensemble", "actual"."""
+    # no rows: every metric NaN
+    ranked = _summarise(systems if len(systems) >= MIN_SYSTEMS else systems.iloc[:0])
+    bias = systems.drop(columns="actual").sub(systems["actual"], axis=0).mean()
+    return {
+        "srcc": ranked["srcc"],
+        "mse": _summarise(systems)["mse"],
+        **_summarise_rows(bias.to_frame("bias").T),
     }
 
 

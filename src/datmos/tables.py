@@ -175,7 +175,7 @@ def probe_table(probes: Mapping[str, Mapping[str, Any]]) -> str:
         "Probes of h of the natural clips (train and valid), 5-fold cross-validated, mean ± standard deviation "
         "over seeds. domain_accuracy: share of clips whose source is read right from h (chance: "
         f"{first['chance']['mean']:.2f}); srcc: of clips, against their mean rating. Most of these clips trained "
-        "the heads. linear: logistic and ridge regression; nonlinear: support vectors with radial basis functions.\n\n"
+        "the heads. linear: logistic and ridge regression; nonlinear: support vectors, radial basis functions.\n\n"
         + _markdown(["Strategy", *metrics], rows)
     )
 
