@@ -6,7 +6,14 @@ from datmos.comparison import chart_rows, compare, comparison_rows
 from datmos.errors import run_stage
 from datmos.files import read_json, write_csv, write_metrics, write_text
 from datmos.params import load_params
-from datmos.tables import probe_table, shortcut_table, significance_table, table1, uncertainty_table
+from datmos.tables import (
+    probe_table,
+    shortcut_table,
+    significance_table,
+    table1,
+    uncertainty_table,
+    within_table,
+)
 
 
 def main() -> None:
@@ -22,6 +29,7 @@ def main() -> None:
     rows = comparison_rows(metrics, aspects)
     write_metrics(Path("metrics/comparison.json"), compare(metrics, params.evaluate.baseline, aspects))
     write_text(Path("metrics/table1.md"), table1(metrics, aspects, significance, ceilings))
+    write_text(Path("metrics/within.md"), within_table(metrics, aspects))
     write_text(Path("metrics/shortcuts.md"), shortcut_table(metrics, aspects))
     write_text(Path("metrics/uncertainty.md"), uncertainty_table(uncertainty, aspects))
     write_text(Path("metrics/probes.md"), probe_table(probes))

@@ -11,7 +11,7 @@ SHARED = REPOSITORY.parent / "shared"
 torch.set_num_threads(1)  # tests' models are tiny: threads would only wait for one another
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder with reference data beside the repository; tests that need it are skipped without it."""
     if not SHARED.is_dir():

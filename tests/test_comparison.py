@@ -24,6 +24,7 @@ def scores(mse, srcc):
         "system": level,
         "utterance": level,
         "within_category": {"music": {"srcc": summary(*srcc)}},
+        "groups": {"srcc_within_groups": summary(*srcc)},
         "shortcut": {
             "error_eta2_source": summary(*srcc),
             "signature_sensitivity": summary(*mse),
@@ -98,6 +99,7 @@ def test_rows_are_long_form(metrics):
         ["utterance", "mse"],
         ["utterance", "srcc"],
         ["system within music", "srcc"],
+        ["system within groups", "srcc"],
         ["shortcut", "error_eta2_source"],
         ["shortcut", "signature_sensitivity"],
         ["shortcut", "mse_true"],
@@ -121,8 +123,8 @@ def test_takes_what_evaluate_predictions_returns():
     predictions = manifest[["clip_id", "PQ"]].assign(seed=0)
     metrics = {"perfect": evaluate_predictions(predictions, manifest, ["PQ"])}
     assert compare(metrics, "perfect", ["PQ"])["PQ"]["perfect"]["srcc"] == 1.0
-    # six metrics on two levels, three within music, and four shares of the error
-    assert len(comparison_rows(metrics, ["PQ"])) == 19
+    # six metrics on two levels, three within music, one within groups, and four shares of the error
+    assert len(comparison_rows(metrics, ["PQ"])) == 20
 
 
 def test_chart_rows_pick_one_system_level_metric() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from datmos.errors import DatmosError
-from datmos.tables import probe_table, shortcut_table, significance_table, table1, uncertainty_table
+from datmos.tables import probe_table, shortcut_table, significance_table, table1, uncertainty_table, within_table
 
 
 def summary(*seeds):
@@ -136,4 +136,17 @@ def test_probes_by_hand():
         "| Strategy | domain_accuracy_linear | srcc_PQ_linear |",
         "| :--- | ---: | ---: |",
         "| plain | 0.60 ± 0.14 | 0.25 |",
+    ]
+
+
+def test_within_by_hand():
+    own = {
+        "within_category": {"music": {"srcc": summary(0.5, 0.7)}, "speech": {"srcc": {"mean": None, "std": None}}},
+        "groups": {"srcc_within_groups": summary(0.25), "srcc_of_split": {"mean": 0.8}},
+    }
+    assert within_table({"plain": {"PQ": own}}, ["PQ"]).splitlines()[2:] == [
+        "| Strategy | PQ music | PQ speech | PQ within groups |",
+        "| :--- | ---: | ---: | ---: |",
+        "| plain | 0.600 ± 0.141 | n/a | 0.250 |",
+        "| *groups alone* |  |  | 0.800 |",
     ]

@@ -93,8 +93,8 @@ def common_ground(metrics: Metrics, aspects: Sequence[str]) -> dict[str, Any]:
 def comparison_rows(metrics: Metrics, aspects: Sequence[str]) -> pd.DataFrame:
     """List all results in long form: ``strategy, aspect, level, metric, mean, std, ensemble``.
 
-    ``level`` is ``system``, ``utterance``; ``system within <category>``; ``shortcut``
-    with those of the `SHORTCUT_METRICS` that are known; and ``signature <source>`` with the ``offset`` of
+    ``level`` is ``system``, ``utterance``; ``system within <category>`` and ``system within groups``
+    (`datmos.groups`); ``shortcut`` with those of the `SHORTCUT_METRICS` that are known; and ``signature <source>`` with the ``offset`` of
     predictions under that source's signature.
     """
     rows = [
@@ -113,6 +113,7 @@ def _summaries(scores: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[st
     for category, summaries in scores["within_category"].items():
         for metric, summary in summaries.items():
             yield f"system within {category}", metric, summary
+    yield "system within groups", "srcc", scores["groups"]["srcc_within_groups"]
     for name, summary in shortcut_summaries(scores):
         yield "shortcut", name, summary
     for source, summary in scores["shortcut"].get("signature_offset", {}).items():

@@ -9,57 +9,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from datmos.agreement import METRICS, MIN_SYSTEMS, agreement, system_means
 from datmos.errors import DatmosError, listing
+from datmos.groups import srcc_of_split, srcc_within_groups
 from datmos.ratings import COUNTERFACTUAL
 from datmos.shortcuts import error_shares, signature_effects
-
-METRICS = ("mse", "srcc", "lcc", "ktau", "mse_bias2", "mse_centred")
-MIN_SYSTEMS = 3  # two systems always have SRCC 1 or -1, which says nothing
-
-
-def agreement(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
-    """Compare two arrays of shape (N,) on the rating scale.
-
-    ``mse`` is the sum of ``mse_bias2`` (squared mean error: the offset) and ``mse_centred`` (the rest), all
-    in squared rating units. ``srcc`` (Spearman), ``lcc`` (Pearson) and ``ktau`` (Kendall's tau-b) are NaN for
-    fewer than two points or when either array is constant; no points make everything NaN.
-
-    Raises `ValueError` if the shapes differ or are not 1-D.
-    """
-    predicted, actual = np.asarray(predicted, np.float64), np.asarray(actual, np.float64)
-    if predicted.ndim != 1 or predicted.shape != actual.shape:
-        raise ValueError(f"two arrays of one shape (N,) are expected, got {predicted.shape} and {actual.shape}")
-    if predicted.size == 0:
-        return dict.fromkeys(METRICS, float("nan"))
-    error = predicted - actual
-    result = dict.fromkeys(METRICS, float("nan")) | {
-        "mse": float(np.mean(error**2)),
-        "mse_bias2": float(np.mean(error) ** 2),
-        "mse_centred": float(np.var(error)),
-    }
-    if not (_constant(predicted) or _constant(actual)):
-        result["srcc"] = float(stats.spearmanr(predicted, actual).statistic)
-        result["lcc"] = float(stats.pearsonr(predicted, actual).statistic)
-        result["ktau"] = float(stats.kendalltau(predicted, actual).statistic)
-    return result
-
-
-def _constant(values: np.ndarray) -> bool:
-    """Whether all values are one up to the last bits, which are noise that ranks would amplify."""
-    return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())
-
-
-def system_means(table: pd.DataFrame, columns: Sequence[Any]) -> pd.DataFrame:
-    """Average ``columns`` over the clips of each system.
-
-    Returns one row a system (float64), indexed and sorted by ``system``. Natural clips (``system`` empty)
-    belong to no system and are left out.
-    """
-    generated = table[table["system"].notna() & (table["system"] != "")]
-    # float64 first: sums of float32 ratings are then exact, so equal means stay tied
-    return generated[list(columns)].astype(np.float64).groupby(generated["system"].astype(str)).mean()
 
 
 def evaluate_predictions(
@@ -73,6 +28,7 @@ def evaluate_predictions(
         {aspect: {"evaluated_on": {"systems": n, "clips": n, "seeds": [...]},
                   "system": {metric: summary}, "utterance": {metric: summary},
                   "within_category": {category: {"srcc", "mse", "bias": summary}},
+                  "groups": {"srcc_within_groups": summary, "srcc_of_split": {"mean": value}},
                   "shortcut": {"error_eta2_category", "error_eta2_source", and each with "_given_score": summary,
                                "signature_sensitivity", "signature_sensitivity_ratio", "shortcut_slope": summary,
                                "signature_offset": {source: summary}},
@@ -84,7 +40,8 @@ def evaluate_predictions(
 
     A summary is ``mean`` and ``std`` (ddof 1, NaN for one seed) over ``seeds``, the values by ascending seed,
     and ``ensemble``: the metric of the predictions averaged over seeds. ``within_category`` is of the category's
-    systems: SRCC (NaN if they are fewer than three), MSE, and bias, the mean signed error.
+    systems: SRCC (NaN if they are fewer than three), MSE, and bias, the mean signed error; ``groups`` is explained
+    in `datmos.groups`.
 
     Raises `DatmosError` if there are no eval clips, if a seed lacks a finite prediction of one (naming the
     clips), or if a clip is predicted twice by one seed.
@@ -144,7 +101,18 @@ def _evaluate_aspect(predicted: pd.DataFrame, clips: pd.DataFrame, aspect: str) 
         "system": _summarise(systems),
         "utterance": _summarise(table[columns]),
         "within_category": {category: _within(rows) for category, rows in within.items()},
+        "groups": _groups(systems),
         **_against_truth(predicted, clips, aspect),
+    }
+
+
+def _groups(systems: pd.DataFrame) -> dict[str, Any]:
+    """Summarise the SRCC within two groups of systems: columns <seed>..., "ensemble", "actual"."""
+    actual = systems["actual"].to_numpy()
+    within = systems.drop(columns="actual").apply(lambda column: srcc_within_groups(column.to_numpy(), actual))
+    return {
+        **_summarise_rows(within.to_frame("srcc_within_groups").T),
+        "srcc_of_split": {"mean": srcc_of_split(actual)},
     }
 
 

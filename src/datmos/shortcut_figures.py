@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from datmos.agreement import system_means
 from datmos.figures import COLOURS, MARKERS, plain_frame, save
-from datmos.metrics import system_means
 
 PANEL = (5.2, 3.4)  # inches
 WIDE = 8.0  # inches: panels wider than this stand below one another

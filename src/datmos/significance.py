@@ -14,7 +14,8 @@ import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
-from datmos.metrics import system_means
+from datmos.agreement import system_means
+from datmos.ceilings import single_ratings
 from datmos.seeding import derive_seed
 
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -303,11 +304,13 @@ def _difference(rivals: _Rivals, metric: str, aspect: str, name: str, other: str
 
 def _eval_set(clips: pd.DataFrame, aspect: str) -> EvalSet:
     """Lay the clips, sorted by system, out for the bootstrap."""
-    single = clips[f"{aspect}_ratings"] if f"{aspect}_ratings" in clips else pd.Series(None, index=clips.index)
-    known = single.notna().all() and single.map(len).nunique() == 1
-    ratings = np.stack(list(single)) if known else clips[[aspect]].to_numpy()
+    ratings = single_ratings(clips, aspect)
     counts = clips.groupby("system", sort=True).size().to_numpy()
-    return EvalSet(ratings.astype(np.float64), np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+    return EvalSet(
+        clips[[aspect]].to_numpy(np.float64) if ratings is None else ratings,
+        np.concatenate([[0], np.cumsum(counts)[:-1]]),
+        counts,
+    )
 
 
 def _generator(*names: str) -> np.random.Generator:

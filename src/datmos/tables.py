@@ -83,6 +83,32 @@ def _cell(value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else "n/a"
 
 
+def within_table(metrics: Metrics, aspects: Sequence[str]) -> str:
+    """Lay the SRCC within categories and within groups of systems out, with what the groups alone are worth."""
+    first = next(iter(metrics.values()))
+    columns = [(aspect, category) for aspect in aspects for category in [*first[aspect]["within_category"], None]]
+    rows = []
+    for name, scores in metrics.items():
+        summaries = (
+            scores[aspect]["within_category"][category]["srcc"]
+            if category
+            else scores[aspect]["groups"]["srcc_within_groups"]
+            for aspect, category in columns
+        )
+        rows.append([name, *_spreads(summaries, 3)])
+    alone = [
+        "" if category else _cell(number(first[aspect]["groups"]["srcc_of_split"]["mean"]), 3)
+        for aspect, category in columns
+    ]
+    heads = [f"{aspect} {category or 'within groups'}" for aspect, category in columns]
+    return (
+        "System-level SRCC among the systems of one category, and within two groups of systems, split at the widest "
+        "gap in their scores (mean of both groups, weighted); mean ± standard deviation over seeds. Last row: the "
+        "SRCC over all systems that telling the two groups apart, and nothing else, is worth.\n\n"
+        + _markdown(["Strategy", *heads], [*rows, ["*groups alone*", *alone]])
+    )
+
+
 def significance_table(significance: Mapping[str, Any], aspects: Sequence[str]) -> str:
     """Lay the differences that `compare_strategies` returned out, a table for each strategy compared against."""
     parts = [

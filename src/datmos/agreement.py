@@ -1,0 +1,54 @@
+"""How well two columns of scores agree, and the means of systems that they are compared by."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+METRICS = ("mse", "srcc", "lcc", "ktau", "mse_bias2", "mse_centred")
+MIN_SYSTEMS = 3  # two systems always have SRCC 1 or -1, which says nothing
+
+
+def agreement(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
+    """Compare two arrays of shape (N,) on the rating scale.
+
+    ``mse`` is the sum of ``mse_bias2`` (squared mean error: the offset) and ``mse_centred`` (the rest), all
+    in squared rating units. ``srcc`` (Spearman), ``lcc`` (Pearson) and ``ktau`` (Kendall's tau-b) are NaN for
+    fewer than two points or when either array is constant; no points make everything NaN.
+
+    Raises `ValueError` if the shapes differ or are not 1-D.
+    """
+    predicted, actual = np.asarray(predicted, np.float64), np.asarray(actual, np.float64)
+    if predicted.ndim != 1 or predicted.shape != actual.shape:
+        raise ValueError(f"two arrays of one shape (N,) are expected, got {predicted.shape} and {actual.shape}")
+    if predicted.size == 0:
+        return dict.fromkeys(METRICS, float("nan"))
+    error = predicted - actual
+    result = dict.fromkeys(METRICS, float("nan")) | {
+        "mse": float(np.mean(error**2)),
+        "mse_bias2": float(np.mean(error) ** 2),
+        "mse_centred": float(np.var(error)),
+    }
+    if not (_constant(predicted) or _constant(actual)):
+        result["srcc"] = float(stats.spearmanr(predicted, actual).statistic)
+        result["lcc"] = float(stats.pearsonr(predicted, actual).statistic)
+        result["ktau"] = float(stats.kendalltau(predicted, actual).statistic)
+    return result
+
+
+def _constant(values: np.ndarray) -> bool:
+    """Whether all values are one up to the last bits, which are noise that ranks would amplify."""
+    return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())
+
+
+def system_means(table: pd.DataFrame, columns: Sequence[Any]) -> pd.DataFrame:
+    """Average ``columns`` over the clips of each system.
+
+    Returns one row a system (float64), indexed and sorted by ``system``. Natural clips (``system`` empty)
+    belong to no system and are left out.
+    """
+    generated = table[table["system"].notna() & (table["system"] != "")]
+    # float64 first: sums of float32 ratings are then exact, so equal means stay tied
+    return generated[list(columns)].astype(np.float64).groupby(generated["system"].astype(str)).mean()

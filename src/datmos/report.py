@@ -1,0 +1,95 @@
+"""One page that says what was run and what came out: self-contained, so that it opens anywhere, offline."""
+
+import base64
+import platform
+import re
+from collections.abc import Mapping
+from importlib.metadata import requires, version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from datmos.files import read_json
+from datmos.findings import Numbers, findings
+from datmos.params import Params
+
+# heading -> the table of metrics/ below it
+TABLES = {
+    "Agreement with listeners (Table I)": "table1.md",
+    "Within categories and groups": "within.md",
+    "Differences and their significance": "significance.md",
+    "Shortcuts": "shortcuts.md",
+    "Uncertainty": "uncertainty.md",
+    "Probes of h": "probes.md",
+}
+# picture of plots/ -> what it shows
+PICTURES = {
+    "comparison.png": "System-level MSE and SRCC of all strategies and references.",
+    "errors.png": "Error by category: which kind of clip a strategy gets wrong, and in which direction.",
+    "granularity.png": "K ablation (paper, Fig. 5): difference to the baseline by the number of domains.",
+    "calibration.png": "Calibration: the share of eval clips inside intervals that should hold a given share.",
+    "training.png": "Training: losses, and how well the domain classifier reads the domain.",
+    "composition.png": "What the clusters are made of: sources by K-means cluster.",
+    "terrain.png": "Quality terrain (paper, Fig. 4): mean rating over the two UMAP coordinates of h.",
+    "planted.png": "How source and score go together in the train clips.",
+    "signatures.png": "What a source's signature alone does to predictions.",
+}
+
+
+def build_report(template: str, params: Params, params_text: str, metrics: Path, plots: Path) -> str:
+    """Fill the template with one run.
+
+    Args:
+        template: Jinja2 text.
+        params: of the run.
+        params_text: params.yaml as it is.
+        metrics: folder of the tables and numbers.
+        plots: folder of the pictures.
+
+    Returns:
+        HTML that loads nothing from elsewhere: pictures are inside.
+
+    Raises:
+        DatmosError: a number that a sentence needs is missing.
+        FileNotFoundError: a table or picture is missing.
+    """
+    umap = {
+        f"umap/{name}.png": f"h of {name} in two dimensions (UMAP), train clips." for name in params.umap.strategies
+    }
+    pictures = [
+        {"name": name, "caption": caption, "data": base64.b64encode((plots / name).read_bytes()).decode()}
+        for name, caption in (PICTURES | umap).items()
+    ]
+    return (
+        Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+        .from_string(template)
+        .render(
+            params=params,
+            params_text=params_text,
+            data=read_json(metrics / "manifest.json"),
+            findings=findings(
+                Numbers(metrics),
+                params.data.aspects,
+                list(params.strategies),
+                params.evaluate.references,
+                params.evaluate.baseline,
+            ),
+            tables={heading: _table(metrics / name) for heading, name in TABLES.items()},
+            pictures=pictures,
+            versions=_versions(),
+        )
+    )
+
+
+def _table(path: Path) -> Markup:
+    """Turn a markdown table of metrics/ into HTML."""
+    return Markup(MarkdownIt().enable("table").render(path.read_text(encoding="utf-8")))
+
+
+def _versions() -> Mapping[str, Any]:
+    """Return the versions of Python and of what datmos needs to run."""
+    direct = [re.split(r"[^\w.-]", line)[0] for line in requires("datmos") or [] if "extra ==" not in line]
+    return {"Python": platform.python_version()} | {name: version(name) for name in sorted(direct)}

@@ -1,0 +1,25 @@
+"""Write the report of the run: one page that opens offline."""
+
+from pathlib import Path
+
+from datmos.errors import run_stage
+from datmos.files import write_text
+from datmos.params import load_params
+from datmos.report import build_report
+
+
+def main() -> None:
+    """Write plots/report.html."""
+    template, settings = Path("stages/report.html.jinja"), Path("params.yaml")
+    page = build_report(
+        template.read_text(encoding="utf-8"),
+        load_params(settings),
+        settings.read_text(encoding="utf-8"),
+        metrics=Path("metrics"),
+        plots=Path("plots"),
+    )
+    write_text(Path("plots/report.html"), page)
+
+
+if __name__ == "__main__":
+    run_stage(main)
