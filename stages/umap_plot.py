@@ -8,6 +8,7 @@ import pandas as pd
 from datmos.device import pick_device
 from datmos.errors import run_stage
 from datmos.figures import draw_embedding, umap_coordinates
+from datmos.files import write_parquet
 from datmos.models import load_models
 from datmos.params import load_params
 from datmos.predict import features_of_clips
@@ -15,7 +16,7 @@ from datmos.store import EmbeddingStore
 
 
 def main() -> None:
-    """Write plots/umap/<strategy>.png."""
+    """Write data/umap/<strategy>.parquet and plots/umap/<strategy>.png."""
     name = sys.argv[1]
     params = load_params()
     manifest = pd.read_parquet("data/manifest.parquet")
@@ -24,6 +25,8 @@ def main() -> None:
     store = EmbeddingStore(Path("data/embeddings"))
     h = features_of_clips(models, min(models.heads), store, list(clips["clip_id"]), pick_device())
     coordinates = umap_coordinates(h, params.umap.neighbors, params.umap.seed)
+    table = pd.DataFrame({"clip_id": clips["clip_id"].to_numpy(), "x": coordinates[:, 0], "y": coordinates[:, 1]})
+    write_parquet(Path(f"data/umap/{name}.parquet"), table)
     aspect = params.data.aspects[0]
     draw_embedding(
         coordinates,

@@ -63,6 +63,7 @@ def test_a_number_that_dvc_wrote_as_text_is_a_number(tmp_path: Path) -> None:
         ("granularity.k", [1], ["granularity.k", "greater than or equal to 2"]),
         ("granularity.strategies", ["dat_kmean"], ["granularity.strategies", "did you mean 'dat_kmeans'"]),
         ("granularity.strategies", ["dat_source"], ["granularity.strategies", "'dat_source' are 'source'"]),
+        ("umap.strategies", [], ["umap.strategies", "at least 1"]),
         ("umap.strategies", ["dat_sorce"], ["umap.strategies", "did you mean 'dat_source'"]),
         ("data.kind", "rating", ["data.kind", "did you mean 'ratings'"]),
         ("data.kind", "ratings", ["data", "root", "your ratings.csv"]),

@@ -38,7 +38,8 @@ def params(strategies: dict[str, dict[str, Any]], **train: Any) -> Params:
     raw["train"] = {"epochs": 8, "batch_size": 16, "learning_rate": 3e-3, "standardise": False} | train
     plain = {"domains": "source", "lambda": 0.0, "dropout": 0.3, "l2": 0.0}
     raw["strategies"] = {name: plain | given for name, given in strategies.items()}
-    raw["evaluate"]["baseline"], raw["umap"]["strategies"] = next(iter(strategies)), []
+    first = next(iter(strategies))
+    raw["evaluate"]["baseline"], raw["umap"]["strategies"] = first, [first]
     raw["granularity"]["strategies"] = []
     return Params.model_validate(raw)
 

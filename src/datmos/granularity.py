@@ -1,16 +1,11 @@
 """How many domains there should be: one strategy trained anew for every K (paper, arXiv 2603.16201, Fig. 5)."""
 
-import math
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
-from datmos.comparison import COMPARED, number
 from datmos.device import pick_device
 from datmos.domains import label_domains
 from datmos.metrics import evaluate_predictions
@@ -52,32 +47,3 @@ def score_with_k(
     predictions = predict_clips(models, store, clip_ids, pick_device())
     metrics = evaluate_predictions(predictions, evaluated, params.data.aspects)
     return {aspect: scores["system"] for aspect, scores in metrics.items()}
-
-
-def granularity_rows(
-    found: Mapping[tuple[str, int], Mapping[str, Any]], baseline: Mapping[str, Any], aspects: Sequence[str]
-) -> pd.DataFrame:
-    """Compare every K with the baseline, seed by seed.
-
-    Args:
-        found: ``{(strategy, k): what score_with_k returned}``, fresh or read back from JSON.
-        baseline: ``metrics/strategies/<baseline>.json``.
-        aspects: to compare.
-
-    Returns:
-        Columns strategy, k, aspect, metric (mse, srcc), mean, low, high: the difference to the baseline of the same
-        seed, its mean over seeds and 95% interval (Student's t; NaN for one seed).
-    """
-    rows = []
-    for (strategy, k), scores in found.items():
-        for aspect in aspects:
-            for metric in COMPARED:
-                pairs = zip(
-                    scores[aspect][metric]["seeds"], baseline[aspect]["system"][metric]["seeds"], strict=True
-                )
-                differences = np.array([number(ours) - number(theirs) for ours, theirs in pairs])
-                mean, half = float(differences.mean()), math.nan
-                if len(differences) > 1:
-                    half = float(stats.t.ppf(0.975, len(differences) - 1) * stats.sem(differences))
-                rows.append((strategy, k, aspect, metric, mean, mean - half, mean + half))
-    return pd.DataFrame(rows, columns=["strategy", "k", "aspect", "metric", "mean", "low", "high"])

@@ -182,7 +182,7 @@ class GranularityParams(_Section):
 class UmapParams(_Section):
     """Pictures of h."""
 
-    strategies: list[str]
+    strategies: Annotated[list[str], Field(min_length=1)]
     neighbors: Annotated[Int, Field(ge=2)]
     seed: Seed
 

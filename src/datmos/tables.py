@@ -102,9 +102,9 @@ def within_table(metrics: Metrics, aspects: Sequence[str]) -> str:
     ]
     heads = [f"{aspect} {category or 'within groups'}" for aspect, category in columns]
     return (
-        "System-level SRCC among the systems of one category, and within two groups of systems, split at the widest "
-        "gap in their scores (mean of both groups, weighted); mean ± standard deviation over seeds. Last row: the "
-        "SRCC over all systems that telling the two groups apart, and nothing else, is worth.\n\n"
+        "System-level SRCC among the systems of one category, and within two groups of systems, split at the "
+        "widest gap in their scores (mean of both groups, weighted); mean ± standard deviation over seeds. Last "
+        "row: the SRCC over all systems that telling the two groups apart, and nothing else, is worth.\n\n"
         + _markdown(["Strategy", *heads], [*rows, ["*groups alone*", *alone]])
     )
 
