@@ -11,7 +11,7 @@ import pandas as pd
 from datmos.device import pick_device
 from datmos.errors import run_stage
 from datmos.files import write_csv, write_metrics, write_parquet
-from datmos.metrics import evaluate_predictions
+from datmos.metrics import evaluate_predictions, lowest_validation_loss
 from datmos.models import load_models
 from datmos.predict import predict_clips
 from datmos.ratings import COUNTERFACTUAL
@@ -23,7 +23,8 @@ def main() -> None:
     """Write predictions to data/, scores and uncertainty to metrics/, and the calibration curve to plots/."""
     name = sys.argv[1]
     manifest = pd.read_parquet("data/manifest.parquet")
-    models = load_models(Path(f"data/models/{name}"))
+    folder = Path(f"data/models/{name}")
+    models, curves = load_models(folder), pd.read_csv(folder / "curves.csv")
     clip_ids = list(manifest.loc[manifest["split"].isin(["eval", COUNTERFACTUAL]), "clip_id"])
     predictions = predict_clips(models, EmbeddingStore(Path("data/embeddings")), clip_ids, pick_device())
     aspects = models.config["aspects"]
@@ -31,6 +32,7 @@ def main() -> None:
     uncertainty, calibration = evaluate_uncertainty(predictions, manifest, aspects)
     write_parquet(Path(f"data/predictions/{name}.parquet"), predictions)
     write_metrics(Path(f"metrics/strategies/{name}.json"), metrics)
+    write_metrics(Path(f"metrics/validation/{name}.json"), lowest_validation_loss(curves))
     write_metrics(Path(f"metrics/uncertainty/{name}.json"), uncertainty)
     write_csv(Path(f"plots/calibration/{name}.csv"), calibration)
 

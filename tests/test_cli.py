@@ -1,5 +1,6 @@
 """The command `datmos`."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,9 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-def datmos(*arguments: str) -> subprocess.CompletedProcess[str]:
+def datmos(*arguments: str, folder: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from datmos.cli import main; main()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
 
 
 def test_check_params_prints_what_the_stages_read() -> None:
@@ -28,3 +29,16 @@ def test_a_wrong_setting_is_one_message_without_a_traceback(tmp_path: Path) -> N
     assert "kmeans.k" in result.stderr
     assert "'eight'" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_select_says_what_is_wrong_before_it_trains(tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / "params.yaml", tmp_path)
+    for arguments, words in (
+        (["dat_sorce"], "unknown strategy 'dat_sorce'; did you mean 'dat_source'?"),
+        (["dat_source", "--k", "4"], "--k: the domains of 'dat_source' are 'source'"),
+        (["dat_source"], "data/manifest.parquet: not found; run `dvc repro embed` first"),
+    ):
+        result = datmos("select", *arguments, folder=tmp_path)
+        assert result.returncode == 1
+        assert words in result.stderr
+        assert "Traceback" not in result.stderr

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import datmos.granularity
-from datmos.granularity import score_with_k, with_k
+import datmos.trial
+from datmos.granularity import score_with_k
 from datmos.params import Params, load_params
 from datmos.store import EmbeddingStore, write_store
+from datmos.trial import with_k
 
 DEFAULT = Path(__file__).resolve().parents[1] / "params.yaml"
 
@@ -49,13 +50,13 @@ def test_trains_with_k_domains_and_scores_systems(
     description = {"dimension": 6, "frames": 50, "layers": [1]}
     write_store(tmp_path / "embeddings", pd.Series(ids), clips, description)
     seen = []
-    original = datmos.granularity.train_strategy
+    original = datmos.trial.train_strategy
 
     def spy(params: Params, strategy: str, *arguments: object, **options: object) -> None:
         seen.append((strategy, arguments[2]))
         original(params, strategy, *arguments, **options)
 
-    monkeypatch.setattr(datmos.granularity, "train_strategy", spy)
+    monkeypatch.setattr(datmos.trial, "train_strategy", spy)
     scores = score_with_k(params, name, 3, manifest, EmbeddingStore(tmp_path / "embeddings"))
     ((strategy, domains),) = seen
     assert strategy == name

@@ -7,7 +7,7 @@ import pytest
 
 from datmos.errors import DatmosError
 from datmos.files import rounded
-from datmos.metrics import evaluate_predictions
+from datmos.metrics import evaluate_predictions, lowest_validation_loss
 
 
 def manifest():
@@ -161,3 +161,9 @@ def test_counterfactual_clips_and_true_scores() -> None:
 def test_eval_clips_are_needed():
     with pytest.raises(DatmosError, match="no clip with split 'eval'"):
         evaluate_predictions(predictions(), manifest().query("split == 'train'"), ["PQ"])
+
+
+def test_the_lowest_validation_loss_of_each_seed():
+    curves = pd.DataFrame({"seed": [1, 1, 0, 0], "epoch": [1, 2, 1, 2], "validation_loss": [3.0, 4.0, 6.0, 5.0]})
+    found = lowest_validation_loss(curves)["validation_loss"]
+    assert found == {"mean": 4.0, "std": pytest.approx(2**0.5), "seeds": [5.0, 3.0]}

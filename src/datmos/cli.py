@@ -2,10 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import yaml
 
-from datmos.errors import run_stage
+from datmos.errors import DatmosError, nearest, run_stage
+from datmos.files import write_metrics
 from datmos.params import load_params
 
 
@@ -17,6 +20,7 @@ def main() -> None:
     check_params = check.add_parser("params", help="check params.yaml and print it as the stages read it")
     check_params.add_argument("file", nargs="?", type=Path, default=Path("params.yaml"))
     check_params.set_defaults(run=_check_params)
+    _add_select(commands)
     arguments = parser.parse_args()
     run_stage(lambda: arguments.run(arguments))
 
@@ -24,3 +28,58 @@ def main() -> None:
 def _check_params(arguments: argparse.Namespace) -> None:
     params = load_params(arguments.file)
     print(yaml.safe_dump(params.model_dump(mode="json", by_alias=True), sort_keys=False), end="")
+
+
+def _add_select(commands: Any) -> None:
+    select = commands.add_parser(
+        "select",
+        help="choose a strategy's lambda or K without the eval ratings",
+        description="Train a strategy with several lambdas and Ks and choose the one with the least squared error "
+        "on natural clips. Run it where params.yaml is, after `dvc repro embed`.",
+    )
+    select.add_argument("strategy", help="of params.yaml")
+    select.add_argument(
+        "--lambda", dest="lambdas", type=float, nargs="+", metavar="L", help="default: the strategy's"
+    )
+    select.add_argument(
+        "--k", dest="ks", type=int, nargs="+", metavar="K", help="numbers of domains; default: as set"
+    )
+    select.add_argument(
+        "--criterion",
+        choices=["training_domain", "leave_one_source_out", "oracle"],
+        default="training_domain",
+        help="score validation clips of the same sources (default) | every source by models that never met it | "
+        "the eval clips: an upper bound, never a basis for a claim",
+    )
+    select.set_defaults(run=_select)
+
+
+def _select(arguments: argparse.Namespace) -> None:
+    # here: `datmos check` needs neither PyTorch nor scikit-learn
+    from datmos.selection import WARNING, adoption, best_of, list_candidates, score_candidates, selection_table
+    from datmos.store import EmbeddingStore
+
+    params, name, criterion = load_params(), arguments.strategy, arguments.criterion
+    if name not in params.strategies:
+        known = ", ".join(params.strategies)
+        raise DatmosError(f"unknown strategy '{name}'{nearest(name, params.strategies)} Expected one of: {known}")
+    candidates = list_candidates(params, name, arguments.lambdas, arguments.ks)
+    manifest, embeddings = Path("data/manifest.parquet"), Path("data/embeddings")
+    for path in (manifest, embeddings):
+        if not path.exists():
+            raise DatmosError(f"{path}: not found; run `dvc repro embed` first")
+    result = Path(f"metrics/selection/{name}_{criterion}.json")
+    scores: list[dict[str, Any]] = []
+    described = {
+        "strategy": name,
+        "criterion": WARNING if criterion == "oracle" else criterion,
+        "seeds": params.seeds,
+    }
+    for score in score_candidates(
+        params, name, candidates, criterion, pd.read_parquet(manifest), EmbeddingStore(embeddings)
+    ):
+        scores.append(score)
+        write_metrics(result, described | {"candidates": scores})  # after each: a killed run has what it finished
+    print(f"\n{described['criterion']}\n\n{selection_table(scores, params.data.aspects)}\n")
+    print("* least squared error; ~ within one standard error of it over seeds. All figures: " + str(result))
+    print(f"To adopt it: {adoption(params, name, scores[best_of(scores)])}")

@@ -174,3 +174,13 @@ def summarise_seeds(seeds: list[float], ensemble: float) -> dict[str, Any]:
     """Return mean and std (ddof 1, NaN for one seed) of a metric over seeds, its ensemble value, and the values."""
     std = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else float("nan")
     return {"mean": float(np.mean(seeds)), "std": std, "ensemble": ensemble, "seeds": seeds}
+
+
+def lowest_validation_loss(curves: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Summarise the validation loss (nats a clip) of the epochs that were kept, over seeds.
+
+    ``curves`` is a strategy's curves.csv: columns seed, epoch, validation_loss. The loss is what
+    `datmos.selection.training_domain` is about, for whoever compares experiments with `dvc exp show`.
+    """
+    summary = summarise_seeds(curves.groupby("seed", sort=True)["validation_loss"].min().tolist(), float("nan"))
+    return {"validation_loss": {key: summary[key] for key in ("mean", "std", "seeds")}}

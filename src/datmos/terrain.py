@@ -8,17 +8,20 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from scipy.spatial import KDTree
 
 from datmos.figures import save
 
 SIZE = 60  # points a side
+NEIGHBOURS = 15
 NEAR = 1.0  # a height is drawn where this many clips, each weighted by the kernel, are near
 
 
 def quality_surface(coordinates: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Smooth scores over the plane: Nadaraya and Watson's kernel regression, with a Gaussian kernel.
 
-    The bandwidth is Scott's, N^(-1/6) standard deviations of each coordinate.
+    The bandwidth is the median distance from a clip to its 15th neighbour: clusters far apart, as UMAP lays them
+    out, do not widen it.
 
     Args:
         coordinates: of N clips, shape (N, 2).
@@ -28,17 +31,18 @@ def quality_surface(coordinates: np.ndarray, scores: np.ndarray) -> tuple[np.nda
         x and y of the grid, shape (60,) each, and the height, shape (60, 60), by y and x; NaN where there are no
         clips near.
     """
-    spread = np.maximum(coordinates.std(axis=0), 1e-9) * len(coordinates) ** (-1 / 6)
-    low, high = coordinates.min(axis=0) - spread, coordinates.max(axis=0) + spread
+    neighbour = min(NEIGHBOURS, len(coordinates) - 1)
+    bandwidth = max(float(np.median(KDTree(coordinates).query(coordinates, neighbour + 1)[0][:, -1])), 1e-9)
+    low, high = coordinates.min(axis=0) - bandwidth, coordinates.max(axis=0) + bandwidth
     x, y = (np.linspace(low[axis], high[axis], SIZE) for axis in (0, 1))
     along_x, along_y = (
-        np.exp(-0.5 * np.square((grid[:, None] - coordinates[:, axis]) / spread[axis]))  # (60, N)
+        np.exp(-0.5 * np.square((grid[:, None] - coordinates[:, axis]) / bandwidth))  # (60, N)
         for axis, grid in enumerate((x, y))
     )
     weight = along_y @ along_x.T
     with np.errstate(invalid="ignore", divide="ignore"):
         height = (along_y * scores) @ along_x.T / weight
-    return x, y, np.where(weight >= min(NEAR, 0.5 * weight.max()), height, np.nan)
+    return x, y, np.where(weight >= NEAR, height, np.nan)
 
 
 def draw_terrain(terrains: Mapping[str, tuple[np.ndarray, np.ndarray]], aspect: str, path: Path) -> None:
