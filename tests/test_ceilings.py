@@ -26,9 +26,9 @@ def generator(seed: int = 0) -> np.random.Generator:
 def test_mse_by_hand() -> None:
     # variances (ddof 1) of the ratings: 2 and 0, means of two ratings: half of that
     assert utterance_ceiling(np.array([[1.0, 3.0], [5.0, 5.0]]), generator())["mse"] == pytest.approx(0.5)
-    # a system's mean of two clips, 0 and 2, resampled is 0, 1, 1 or 2: squared error 1/2; the other never moves
+    # two clips, 0 and 2: variance 2, squared standard error of their mean 1; of the other system 0
     found = system_ceiling(np.array([0.0, 2.0, 9.0, 9.0]), np.array([2, 2]), generator())
-    assert found["mse"] == pytest.approx(0.25, abs=0.03)
+    assert found["mse"] == pytest.approx(0.5)
     assert found["srcc"] == pytest.approx(1.0)
 
 
@@ -80,6 +80,18 @@ def test_the_truth_scores_what_the_ceiling_says() -> None:
     np.testing.assert_allclose(np.mean(differences, axis=0), 0, atol=0.015)
 
 
+def test_mse_of_systems_with_few_clips_is_not_too_small() -> None:
+    rng = generator()
+    found, reached = [], []
+    for _ in range(20):
+        truth = rng.normal(5, 0.8, 30)
+        scores = truth[:, None] + rng.normal(size=(30, 3))
+        found.append(system_ceiling(scores.ravel(), np.full(30, 3), rng)["mse"])
+        reached.append(np.mean((scores.mean(axis=1) - truth) ** 2))
+    assert np.mean(found) == pytest.approx(1 / 3, rel=0.15)
+    assert np.mean(reached) == pytest.approx(1 / 3, rel=0.15)
+
+
 def test_rows_may_come_in_any_order_and_natural_clips_do_not_count() -> None:
     manifest, _, _ = simulated(0)
     natural = pd.DataFrame(
@@ -104,6 +116,9 @@ def test_what_can_not_be_known_is_nan() -> None:
     assert np.isnan(noise_ceilings(uneven, ["PQ"])["PQ"]["utterance"]["srcc"])
     one_each = manifest.drop_duplicates("system")
     assert np.isnan(noise_ceilings(one_each, ["PQ"])["PQ"]["system"]["srcc"])
+    constant = system_ceiling(np.full(12, 3.3), np.array([3, 4, 5]), generator())
+    assert np.isnan(constant["srcc"])
+    assert constant["mse"] == pytest.approx(0)
     one_rater = manifest.assign(PQ_ratings=[r[:1] for r in manifest["PQ_ratings"]])
     assert np.isnan(noise_ceilings(one_rater, ["PQ"])["PQ"]["utterance"]["mse"])
 

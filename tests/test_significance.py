@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from datmos.agreement import spearman
 from datmos.significance import (
     METRICS,
     EvalSet,
@@ -17,7 +18,6 @@ from datmos.significance import (
     mse,
     permutation_test,
     smallest_detectable,
-    srcc,
     t_test,
     williams_test,
 )
@@ -37,9 +37,9 @@ def test_metrics_equal_scipy_s_row_by_row() -> None:
     predicted, actual = generator.integers(0, 6, size=(2, 4, 3, 12)).astype(float)  # with ties
     for index in product(range(4), range(3)):
         expected = stats.spearmanr(predicted[index], actual[index]).statistic
-        assert srcc(predicted, actual)[index] == pytest.approx(expected)
+        assert spearman(predicted, actual)[index] == pytest.approx(expected)
         assert mse(predicted, actual)[index] == pytest.approx(np.mean((predicted[index] - actual[index]) ** 2))
-    assert np.isnan(srcc(np.ones(5), np.arange(5.0)))
+    assert np.isnan(spearman(np.ones(5), np.arange(5.0)))
 
 
 def test_t_test_by_hand() -> None:
@@ -65,7 +65,7 @@ def test_permutation_test_finds_all_swaps() -> None:
     """4 systems, differences of squared errors all 1: only none or all swapped is as extreme, 2 of 16."""
     found = permutation_test(mse, np.zeros(4), np.ones(4), np.zeros(4), 20_000, np.random.default_rng(0))
     assert found == pytest.approx(2 / 16, abs=0.01)
-    same = permutation_test(srcc, np.arange(4.0), np.arange(4.0), np.arange(4.0), 99, np.random.default_rng(0))
+    same = permutation_test(spearman, np.arange(4.0), np.arange(4.0), np.arange(4.0), 99, np.random.default_rng(0))
     assert same == 1.0
 
 

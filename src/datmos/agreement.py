@@ -43,6 +43,20 @@ def _constant(values: np.ndarray) -> bool:
     return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())
 
 
+def pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Pearson's correlation over the last axis, (..., N) -> (...); NaN where either is constant."""
+    first, second = (values - values.mean(axis=-1, keepdims=True) for values in (first, second))
+    scale = np.sqrt(np.square(first).sum(axis=-1) * np.square(second).sum(axis=-1))
+    with np.errstate(invalid="ignore"):
+        correlation: np.ndarray = (first * second).sum(axis=-1) / scale
+    return correlation
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman's rank correlation over the last axis, (..., N) -> (...); NaN where either is constant."""
+    return pearson(stats.rankdata(first, axis=-1), stats.rankdata(second, axis=-1))
+
+
 def system_means(table: pd.DataFrame, columns: Sequence[Any]) -> pd.DataFrame:
     """Average ``columns`` over the clips of each system.
 

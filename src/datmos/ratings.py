@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from datmos.errors import DatmosError, listing, nearest
@@ -124,3 +125,11 @@ def _split_ratings(cell: str) -> list[float] | None:
         return None
     numbers = pd.to_numeric(pd.Series(cell.split(";")), errors="coerce")
     return list(numbers) if numbers.abs().lt(float("inf")).all() else []
+
+
+def single_ratings(clips: pd.DataFrame, aspect: str) -> np.ndarray | None:
+    """Return the single ratings of clips, shape (N, J), or None if some lack them or their numbers differ."""
+    single = clips.get(f"{aspect}_ratings")
+    if single is None or not len(single) or single.isna().any() or single.map(len).nunique() > 1:
+        return None
+    return np.stack(list(single)).astype(np.float64)

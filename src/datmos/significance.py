@@ -14,8 +14,8 @@ import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
-from datmos.agreement import system_means
-from datmos.ceilings import single_ratings
+from datmos.agreement import spearman, system_means
+from datmos.ratings import single_ratings
 from datmos.seeding import derive_seed
 
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -28,17 +28,7 @@ def mse(predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
     return np.square(predicted - actual).mean(axis=-1)
 
 
-def srcc(predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation over the last axis, (..., S) -> (...); NaN where either is constant."""
-    ranks = [stats.rankdata(values, axis=-1) for values in np.broadcast_arrays(predicted, actual)]
-    first, second = (rank - rank.mean(axis=-1, keepdims=True) for rank in ranks)
-    scale = np.sqrt(np.square(first).sum(axis=-1) * np.square(second).sum(axis=-1))
-    with np.errstate(invalid="ignore"):
-        correlation: np.ndarray = (first * second).sum(axis=-1) / scale
-    return correlation
-
-
-METRICS: dict[str, Metric] = {"mse": mse, "srcc": srcc}
+METRICS: dict[str, Metric] = {"mse": mse, "srcc": spearman}
 LOWER_IS_BETTER = ("mse",)
 
 
@@ -61,8 +51,8 @@ def williams_test(predicted: np.ndarray, baseline: np.ndarray, actual: np.ndarra
     difference 7 to 8% of p-values are below 0.05 (tests). NaN for fewer than four systems or a constant.
     """
     n = len(actual)
-    ours, theirs = float(srcc(predicted, actual)), float(srcc(baseline, actual))
-    between = float(srcc(predicted, baseline))
+    ours, theirs = float(spearman(predicted, actual)), float(spearman(baseline, actual))
+    between = float(spearman(predicted, baseline))
     if n < 4 or not np.isfinite(ours + theirs + between):
         return float("nan")
     if ours == theirs:
@@ -131,6 +121,9 @@ def hierarchical_bootstrap(
     predicted: Mapping[str, np.ndarray], clips: EvalSet, rounds: int, generator: np.random.Generator
 ) -> dict[str, dict[str, np.ndarray]]:
     """Draw evaluation sets anew: systems, then clips within them, raters within clips, and seeds.
+
+    Raters are drawn clip by clip. Where the same people rated many clips, which ratings without names don't tell,
+    the draws scatter too little.
 
     Args:
         predicted: of every strategy, (R, N) for R paired seeds and the clips of ``clips``. All strategies meet the

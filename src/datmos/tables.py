@@ -104,7 +104,8 @@ def within_table(metrics: Metrics, aspects: Sequence[str]) -> str:
     return (
         "System-level SRCC among the systems of one category, and within two groups of systems, split at the "
         "widest gap in their scores (mean of both groups, weighted); mean ± standard deviation over seeds. Last "
-        "row: the SRCC over all systems that telling the two groups apart, and nothing else, is worth.\n\n"
+        "row: the SRCC over all systems that telling the two groups apart, and nothing else, is worth. Where the "
+        "scores have no real gap, groups mean little.\n\n"
         + _markdown(["Strategy", *heads], [*rows, ["*groups alone*", *alone]])
     )
 

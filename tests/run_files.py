@@ -1,0 +1,69 @@
+"""The files of metrics/ and plots/ of a made-up run of two strategies, for tests of what is written about a run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+PNG = b"\x89PNG made up"
+
+
+def difference(value: float | None, p: float | None) -> dict[str, Any]:
+    low, high = (None, None) if value is None else (value - 0.25, value + 0.25)
+    return {"difference": value, "low": low, "high": high, "p_holm": p, "smallest_detectable": 0.375}
+
+
+def write_run(folder: Path) -> None:
+    """Write metrics/ and plots/ below ``folder``: plain (the baseline), dat and the reference ridge; aspect PQ."""
+    against_plain = {
+        "dat": {"mse": difference(-0.5, 0.0125), "srcc": difference(0.0625, 0.75)},
+        "ridge": {"mse": difference(-0.125, 0.875), "srcc": difference(None, None)},
+    }
+    against_dat = {
+        "plain": {"mse": difference(0.5, 0.0625), "srcc": difference(-0.0625, 0.75)},
+        "ridge": {"mse": difference(0.375, 0.5), "srcc": difference(None, None)},
+    }
+    scores = {
+        "plain": {"mse": 1.25, "srcc": 0.5, "shortcut_slope": 0.375},
+        "dat": {"mse": 0.75, "srcc": 0.5625, "shortcut_slope": -0.0625},
+        "ridge": {"mse": 1.125, "srcc": None, "shortcut_slope": 0.25},
+    }
+    best = {"mse": {"strategy": "dat", "p_holm": 0.03125}, "srcc": {"strategy": "dat", "p_holm": 0.25}}
+    files: dict[str, Any] = {
+        "comparison": {"PQ": scores},
+        "ceilings": {"PQ": {"system": {"mse": 0.015625, "srcc": 0.984375}}},
+        "significance": {
+            "best": {"PQ": best},
+            "against": {"plain": {"PQ": against_plain}, "dat": {"PQ": against_dat}},
+        },
+        "manifest": {
+            split: {"clips": 8, "excluded": 1, "hours": 0.5, "sources": {"a": 8}, "systems": 2}
+            | {"aspects": {"PQ": {"mean": None if split == "train" else 5.0, "std": 1.0}}}
+            for split in ("train", "eval")
+        },
+    }
+    for name, coverage, nll in (("plain", 0.75, 9.0), ("dat", 0.9375, 4.0)):
+        files[f"probes/{name}"] = {
+            "domain_accuracy_linear": {"mean": 0.875},
+            "domain_accuracy_nonlinear": {"mean": 0.8125},
+            "chance": {"mean": 0.1875},
+        }
+        files[f"uncertainty/{name}"] = {
+            "aspects": {"PQ": {"coverage_95": {"mean": coverage}}},
+            "joint_nll": {"mean": nll},
+            "train_nll": {"joint": 7.0},
+        }
+    for name, content in files.items():
+        path = folder / "metrics" / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+    for table in ("table1", "within", "significance", "shortcuts", "uncertainty", "probes"):
+        (folder / "metrics" / f"{table}.md").write_text(
+            f"About {table}.\n\n| A & B | x |\n| :--- | ---: |\n| 1 | **2** |\n"
+        )
+    pictures = (
+        "comparison errors granularity calibration training composition terrain planted signatures umap/plain"
+    )
+    for name in pictures.split():
+        path = folder / "plots" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(PNG + name.encode())
