@@ -83,3 +83,7 @@ def _select(arguments: argparse.Namespace) -> None:
     print(f"\n{described['criterion']}\n\n{selection_table(scores, params.data.aspects)}\n")
     print("* least squared error; ~ within one standard error of it over seeds. All figures: " + str(result))
     print(f"To adopt it: {adoption(params, name, scores[best_of(scores)])}")
+
+
+if __name__ == "__main__":
+    main()

@@ -24,6 +24,7 @@ TINY = {
     "kmeans": {"k": 3},
     "seeds": [0, 1],
     "train": {"epochs": 2, "batch_size": 8},
+    "granularity": {"strategies": ["dat_kmeans"], "k": [2]},
     "umap": {"strategies": ["dat_source"], "neighbors": 5},
 }
 
@@ -80,7 +81,7 @@ def make_project(folder: Path) -> Project:
         cwd=REPOSITORY, capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
     for name in listed:
-        if not name.startswith(("tests/", "metrics/", "plots/", "dvc.lock")):
+        if name.endswith(".gitkeep") or not name.startswith(("tests/", "metrics/", "plots/", "dvc.lock")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, folder / name)
     params = yaml.safe_load((folder / "params.yaml").read_text())

@@ -21,6 +21,7 @@ def test_a_fresh_run_writes_everything(project: Project) -> None:
         assert {f"data/models/{name}/seed_0.safetensors", f"data/models/{name}/seed_1.safetensors"} <= written
         assert {f"data/predictions/{name}.parquet", f"metrics/strategies/{name}.json"} <= written
     assert {"metrics/comparison.json", "plots/comparison.png", "plots/umap/dat_source.png"} <= written
+    assert {"metrics/granularity/dat_kmeans-2.json", "metrics/ceilings.json", "plots/terrain.png"} <= written
     manifest = pd.read_parquet(project.folder / "data/manifest.parquet")
     expected = {"train": 24, "valid": 12, "eval": 6, "counterfactual": 18}
     assert manifest.groupby("split").size().to_dict() == expected
@@ -31,6 +32,9 @@ def test_a_fresh_run_writes_everything(project: Project) -> None:
     assert "| signature_sensitivity |" in shortcuts
     assert shortcuts.count("| dat_source |") == 4
     assert {"plots/planted.png", "plots/signatures.png"} <= written
+    report = (project.folder / "plots/report.html").read_text()
+    assert "lowers" in report or "is not separable from" in report
+    assert report.count("data:image/png;base64,") == 10
     assert project.run("git", "status", "--porcelain").stdout == ""
 
 
@@ -47,8 +51,10 @@ def test_two_fresh_runs_give_the_same_lock(project: Project, tmp_path: Path) -> 
 
 
 def test_k_reruns_the_clusters_and_what_depends_on_them(project: Project) -> None:
-    affected = {f"{stage}@{name}" for stage in ("train", "evaluate") for name in ("dat_kmeans", "dat_random")}
-    expected = {"domains@kmeans", "domains@random", "significance", "compare", "plot"} | affected
+    affected = {
+        f"{stage}@{name}" for stage in ("train", "evaluate", "probe") for name in ("dat_kmeans", "dat_random")
+    }
+    expected = {"domains@kmeans", "domains@random", "significance", "compare", "plot", "report"} | affected
     assert project.stages_run("dvc", "exp", "run", "-S", "kmeans.k=2") == expected
     assert "kmeans.k" in project.run("dvc", "params", "diff").stdout
     metrics = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
@@ -61,11 +67,33 @@ def test_k_reruns_the_clusters_and_what_depends_on_them(project: Project) -> Non
 
 
 def test_lambda_reruns_one_strategy(project: Project) -> None:
-    expected = {"train@dat_source", "evaluate@dat_source", "significance", "compare", "plot", "umap@dat_source"}
+    affected = {f"{stage}@dat_source" for stage in ("train", "evaluate", "probe", "umap")}
+    expected = {"significance", "compare", "plot", "terrain", "report"} | affected
     assert project.stages_run("dvc", "exp", "run", "-S", "strategies.dat_source.lambda=0.3") == expected
     lock = yaml.safe_load((project.folder / "dvc.lock").read_text())
     tracked = lock["stages"]["train@dat_source"]["params"]["params.yaml"]["strategies.dat_source"]
     assert tracked["lambda"] == 0.3
+
+
+def test_the_ablation_can_be_left_out_and_extended(project: Project) -> None:
+    assert project.stages_run("dvc", "exp", "run", "-S", "granularity.k=[]") == {"plot", "report"}
+    # 2 comes back from the lock, 3 is new
+    assert project.stages_run("dvc", "exp", "run", "-S", "granularity.k=[2,3]") == {
+        "granularity@dat_kmeans-3",
+        "plot",
+        "report",
+    }
+    rows = pd.read_csv(project.folder / "plots/granularity_mse.csv")["row"]
+    assert {"PQ dat_kmeans K=2", "PQ dat_kmeans K=3"} <= set(rows)
+
+
+def test_selection_is_a_command(project: Project) -> None:
+    command = ["python", "-m", "datmos.cli", "select", "dat_source", "--lambda", "0", "0.5"]
+    result = project.run(*command)
+    assert "training_domain" in result.stdout
+    assert "To adopt it: dvc exp run -S strategies.dat_source.lambda=" in result.stdout
+    path = project.folder / "metrics/selection/dat_source_training_domain.json"
+    assert len(json.loads(path.read_text())["candidates"]) == 2
 
 
 def test_an_experiment_beside_the_workspace_leaves_the_workspace_alone(project: Project) -> None:
