@@ -11,7 +11,6 @@ import yaml
 
 from datmos.errors import DatmosError
 from datmos.heads import MultiGauss
-from datmos.losses import gaussian_nll
 from datmos.models import load_models
 from datmos.params import Params, StrategyParams
 from datmos.predict import features_of_clips, predict_clips
@@ -19,12 +18,12 @@ from datmos.seeding import torch_seed
 from datmos.store import EmbeddingStore, write_store
 from datmos.train import (
     Split,
-    _masks,
     channel_statistics,
     match_domains,
     read_batch,
     select_split,
     train_strategy,
+    validate,
 )
 
 CPU = torch.device("cpu")
@@ -36,8 +35,7 @@ def params(strategies: dict[str, dict[str, Any]], **train: Any) -> Params:
     raw = yaml.safe_load(DEFAULT.read_text())
     raw["data"]["aspects"] = ["A", "B"]
     raw["seeds"] = [0, 1]
-    raw["train"] = {"epochs": 8, "batch_size": 16, "learning_rate": 3e-3, "standardise": False}
-    raw["train"] |= {"shared_order": True} | train
+    raw["train"] = {"epochs": 8, "batch_size": 16, "learning_rate": 3e-3, "standardise": False} | train
     plain = {"domains": "source", "lambda": 0.0, "dropout": 0.3, "l2": 0.0}
     raw["strategies"] = {name: plain | given for name, given in strategies.items()}
     first = next(iter(strategies))
@@ -80,45 +78,6 @@ def run(world: Any, out: Path, settings: Params, name: str, domains: pd.DataFram
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_models(folder).heads[0].state_dict()
-
-
-@pytest.mark.parametrize("shared_order", [True, False])
-@pytest.mark.parametrize("lambda_", [0.0, 0.5])
-def test_seeds_trained_together_are_what_each_is_alone(
-    world: Any, tmp_path: Path, shared_order: bool, lambda_: float
-) -> None:
-    settings = params({"dat": {"lambda": lambda_}}, epochs=3, shared_order=shared_order)
-    run(world, tmp_path / "together", settings, "dat")
-    together = load_models(tmp_path / "together" / "models" / "dat")
-    for seed in settings.seeds:
-        run(world, tmp_path / str(seed), settings.model_copy(update={"seeds": [seed]}), "dat")
-        alone = load_models(tmp_path / str(seed) / "models" / "dat")
-        assert alone.config["seeds"][str(seed)] == together.config["seeds"][str(seed)]
-        for name, value in alone.heads[seed].state_dict().items():
-            torch.testing.assert_close(together.heads[seed].state_dict()[name], value, rtol=1e-5, atol=1e-5)
-    first, second = (head.state_dict()["quality.0.weight"] for head in together.heads.values())
-    assert not torch.allclose(first, second)
-
-
-def test_the_order_of_clips_is_shared_or_each_seeds_own(world: Any, tmp_path: Path, monkeypatch: Any) -> None:
-    read = []
-    monkeypatch.setattr(
-        "datmos.train.read_batch",
-        lambda store, rows, device: (read.append(len(rows)), read_batch(store, rows, device))[1],
-    )
-    for shared_order, clips in ((True, 16), (False, 32)):  # batches of 16, two seeds
-        read.clear()
-        run(world, tmp_path, params({"plain": {}}, epochs=1, shared_order=shared_order), "plain")
-        assert read == [clips] * 4 + [16]  # the last is the validation split
-
-
-def test_masks_drop_as_often_as_they_should() -> None:
-    generators = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
-    masks = _masks(generators, (50, 20, 10), 0.3)
-    assert masks.unique().tolist() == pytest.approx([0.0, 1 / 0.7])
-    assert masks.mean(dim=(1, 2, 3)).tolist() == pytest.approx([1.0, 1.0], abs=0.03)
-    assert not torch.equal(masks[0], masks[1])
-    assert torch.equal(_masks([torch.Generator().manual_seed(2)], (50, 20, 10), 0.3)[0], masks[1])
 
 
 def test_it_learns_and_predicts(world: Any, tmp_path: Path) -> None:
@@ -193,13 +152,11 @@ def test_the_epoch_with_the_lowest_validation_loss_is_kept(world: Any, tmp_path:
     models = load_models(tmp_path / "models" / "plain")
     curves = pd.read_csv(tmp_path / "models" / "plain" / "curves.csv")
     split = select_split(manifest, "valid", store, ["A", "B"])
-    x = read_batch(store, split.rows, CPU)
     assert any(entry["best_epoch"] < 12 for entry in models.config["seeds"].values())  # else nothing is shown
     for seed, head in models.heads.items():
         losses = curves.loc[curves["seed"] == seed, "validation_loss"].reset_index(drop=True)
         assert models.config["seeds"][str(seed)]["best_epoch"] == losses.idxmin() + 1
-        with torch.no_grad():
-            assert gaussian_nll(head(x), split.scores).mean().item() == pytest.approx(losses.min(), rel=1e-4)
+        assert validate(head, store, split, 7, CPU) == pytest.approx(losses.min(), rel=1e-4)
 
 
 def test_first_weights_do_not_depend_on_the_domains() -> None:

@@ -5,19 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from datmos.heads import Gaussian, MultiGauss
-
 
 class _Reverse(torch.autograd.Function):
-    generate_vmap_rule = True  # all seeds of a strategy are trained as one batched model
-
     @staticmethod
-    def forward(x: Tensor, scale: float) -> Tensor:
+    def forward(context: Any, x: Tensor, scale: float) -> Tensor:
+        context.scale = scale
         return x.view_as(x)
-
-    @staticmethod
-    def setup_context(context: Any, inputs: Any, output: Any) -> None:
-        context.scale = inputs[1]
 
     @staticmethod
     def backward(context: Any, *gradients: Any) -> Any:
@@ -51,16 +44,3 @@ class DomainClassifier(nn.Module):
         """Map h (B, width) to logits (B, domains); the gradient at h is scaled by ``-reversal``."""
         logits: Tensor = self.layers(reverse_gradient(h, reversal))
         return logits
-
-
-class WatchedHead(nn.Module):
-    """A head and the classifier that reads its h."""
-
-    def __init__(self, head: MultiGauss, classifier: DomainClassifier) -> None:
-        super().__init__()
-        self.head, self.classifier = head, classifier
-
-    def forward(self, embeddings: Tensor, masks: list[Tensor] | None, reversal: float) -> tuple[Gaussian, Tensor]:
-        """Map embeddings (B, D, T) to the distribution of the scores and to logits (B, domains)."""
-        h = self.head.features(embeddings, masks)
-        return self.head.predict(h), self.classifier(h, reversal).float()

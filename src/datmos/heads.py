@@ -54,7 +54,6 @@ class MultiGauss(nn.Module):
         super().__init__()
         blocks: list[nn.Module] = []
         channels, length = dimension, frames
-        self.dropped: list[tuple[int, int]] = []  # shape of what each dropout layer works on, but for the batch
         for _ in range(2):
             length -= KERNEL - 1
             if length < POOL:
@@ -68,7 +67,6 @@ class MultiGauss(nn.Module):
                 nn.Dropout(dropout),
                 nn.MaxPool1d(POOL),
             ]
-            self.dropped.append((CHANNELS, length))
             channels, length = CHANNELS, length // POOL
         self.encoder = nn.Sequential(*blocks, nn.Flatten())
         self.width = CHANNELS * length  # of h
@@ -91,20 +89,14 @@ class MultiGauss(nn.Module):
         self.shift.copy_(mean.unsqueeze(1))
         self.gain.copy_(torch.where(std > 1e-3 * std.median(), 1 / std, 1.0).unsqueeze(1))
 
-    def features(self, embeddings: Tensor, masks: list[Tensor] | None = None) -> Tensor:
-        """Map embeddings (B, D, T) to h, shape (B, width).
-
-        ``masks``, one a dropout layer, of shape (B, *dropped[i]), are what its output is multiplied by; without
-        them, dropout is PyTorch's.
-        """
+    def features(self, embeddings: Tensor) -> Tensor:
+        """Map embeddings (B, D, T) to h, shape (B, width)."""
         # standardised inside the first convolution, not before it: embeddings are then read once, not three times
-        first = cast(nn.Conv1d, self.encoder[0])
+        first, rest = cast(nn.Conv1d, self.encoder[0]), self.encoder[1:]
         weight = first.weight * self.gain  # (C, D, K)
         bias = cast(Tensor, first.bias) - (weight * self.shift).sum(dim=(1, 2))
-        h = functional.conv1d(embeddings, weight, bias)
-        given = iter(masks or [])
-        for layer in self.encoder[1:]:
-            h = h * next(given) if masks and isinstance(layer, nn.Dropout) else layer(h)
+        x = functional.conv1d(embeddings, weight, bias)
+        h: Tensor = rest(x)
         return h
 
     def predict(self, h: Tensor) -> Gaussian:

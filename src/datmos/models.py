@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -44,3 +45,8 @@ def load_models(folder: Path) -> Models:
 def batched(rows: Any, size: int) -> list[Any]:
     """Cut an array into consecutive pieces of at most ``size``."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def on_cpu(module: torch.nn.Module, prefix: str) -> dict[str, Tensor]:
+    """Copy a module's weights, named ``prefix.name``."""
+    return {f"{prefix}.{name}": value.detach().cpu().clone() for name, value in module.state_dict().items()}

@@ -154,7 +154,6 @@ class TrainParams(_Section):
     batch_size: Count
     learning_rate: Positive
     standardise: bool
-    shared_order: bool
 
 
 class StrategyParams(_Section):

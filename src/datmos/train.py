@@ -1,7 +1,6 @@
 """The one training loop: every strategy of params.yaml goes through it, and differs only in its entry there."""
 
 import math
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,22 +8,19 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
 from tqdm import tqdm
 
-from datmos.adversary import DomainClassifier, WatchedHead
+from datmos.adversary import DomainClassifier
 from datmos.device import pick_device
 from datmos.errors import DatmosError
 from datmos.files import replacing, write_csv
-from datmos.heads import Gaussian, MultiGauss
+from datmos.heads import MultiGauss
 from datmos.losses import gaussian_nll
-from datmos.models import batched, save_models
+from datmos.models import batched, on_cpu, save_models
 from datmos.params import Params, StrategyParams, TrainParams
 from datmos.seeding import derive_seed, torch_seed
 from datmos.store import EmbeddingStore
-
-VALIDATED_AT_ONCE = 64  # clips; bounds memory
 
 
 class Split(NamedTuple):
@@ -64,7 +60,7 @@ def train_strategy(
             domain accuracy (0..1) on the train clips, means over seeds.
 
     Raises:
-        DatmosError: see `select_split`, `match_domains`, `train_seeds`.
+        DatmosError: see `select_split`, `match_domains`, `train_seed`.
     """
     strategy, train = params.strategies[name], params.train
     training = select_split(manifest, "train", store, params.data.aspects)
@@ -78,21 +74,24 @@ def train_strategy(
         "dropout": strategy.dropout,
     }
     statistics = channel_statistics(store, training.rows) if train.standardise else None
-    batches = train.epochs * -(-len(training.rows) // train.batch_size)
+    batches = len(params.seeds) * train.epochs * -(-len(training.rows) // train.batch_size)
     with tqdm(total=batches, desc=f"training {name}", unit="batch") as progress:
-        trained = train_seeds(
-            params.seeds,
-            store,
-            training,
-            validation,
-            labels,
-            head_options,
-            statistics,
-            strategy,
-            train,
-            pick_device(),
-            progress,
-        )
+        trained = {
+            seed: train_seed(
+                seed,
+                store,
+                training,
+                validation,
+                labels,
+                head_options,
+                statistics,
+                strategy,
+                train,
+                pick_device(),
+                progress,
+            )
+            for seed in params.seeds
+        }
     every_seed = pd.concat({seed: result.curves for seed, result in trained.items()}, names=["seed", None])
     config = {
         "strategy": name,
@@ -163,8 +162,8 @@ def match_domains(manifest: pd.DataFrame, domains: pd.DataFrame, strategy: Strat
     return torch.from_numpy(labels.to_numpy(dtype=np.int64, copy=True))
 
 
-def train_seeds(
-    seeds: Sequence[int],
+def train_seed(
+    seed: int,
     store: EmbeddingStore,
     training: Split,
     validation: Split,
@@ -175,25 +174,23 @@ def train_seeds(
     train: TrainParams,
     device: torch.device,
     progress: tqdm,
-) -> dict[int, Trained]:
-    """Train one head a seed, all of them together as one batched model.
+) -> Trained:
+    """Train one head.
 
-    The loss of each is ``task + lambda * cross-entropy`` with gradient reversal of scale 1: the domain classifier
-    learns to read the domain from h, the encoder of the head to hide it (paper arXiv 2603.16201). With lambda 0 the
+    The loss is ``task + lambda * cross-entropy`` with gradient reversal of scale 1: the domain classifier learns to
+    read the domain from h, the encoder of the head to hide it (paper arXiv 2603.16201). With lambda 0 the
     classifier learns too, but nothing flows back from it: its accuracy tells what h gives away.
 
-    First weights and dropout masks come from streams named by the seed alone, and so does the order of the clips
-    unless all seeds share one (``train.shared_order``), which lets a batch be read, and go through the first
-    convolution, once. So strategies trained with the same seed are paired, and a seed's weights are what training
-    it alone gives, but for rounding. ``strategy.l2`` is added to the gradient (Adam's weight decay, as the authors'
+    First weights, batch order and dropout come from streams named by the seed alone, so that strategies trained
+    with the same seed are paired. ``strategy.l2`` is added to the gradient (Adam's weight decay, as the authors'
     L2 runs have it; AdamW's would be multiplied by the learning rate and do nothing). With l2 0 this is AdamW with
     weight decay 0.
 
     Args:
-        seeds: R of them; they name the random streams.
+        seed: names the random streams.
         store: the embeddings.
         training: N clips.
-        validation: clips that choose each seed's epoch.
+        validation: clips that choose the epoch.
         domains: label of every training clip, shape (N,).
         head_options: arguments of `MultiGauss`.
         statistics: what `channel_statistics` returned, or None to train on the embeddings as they are.
@@ -205,119 +202,56 @@ def train_seeds(
     Raises:
         DatmosError: a loss is not finite.
     """
-    models = [_new_model(seed, head_options, statistics, int(domains.max()) + 1).to(device) for seed in seeds]
-    weights, buffers = stack_module_state(models)  # name -> (R, ...)
-    optimiser = torch.optim.Adam(weights.values(), train.learning_rate, weight_decay=strategy.l2, fused=True)
-    weight, reversal = (strategy.lambda_, 1.0) if strategy.lambda_ > 0 else (1.0, 0.0)
-    orders = [np.random.default_rng(derive_seed("order", seed)) for seed in ([0] if train.shared_order else seeds)]
-    droppers = [torch.Generator(device).manual_seed(derive_seed("dropout", seed)) for seed in seeds]
-    dropped = models[0].head.dropped
-    best_loss = torch.full((len(seeds),), math.inf, dtype=torch.float64)
-    best_epoch = torch.zeros(len(seeds), dtype=torch.int64)
-    best = {name: value.detach().clone() for name, value in (weights | buffers).items()}
-    curves = []
-    for epoch in range(1, train.epochs + 1):
-        sums = torch.zeros(3, len(seeds))  # task loss, adversarial loss, right domains
-        shuffled = np.stack([order.permutation(len(training.rows)) for order in orders])  # (R or 1, N)
-        for batch in batched(shuffled.T, train.batch_size):
-            rows = batch.T  # (R or 1, B)
-            masks = [_masks(droppers, (rows.shape[1], *shape), strategy.dropout) for shape in dropped]
-            scores, labels = (
-                training.scores[rows].to(device),
-                domains[rows].to(device),
-            )  # (R or 1, B, A), (R or 1, B)
-            with mixed_precision(device):
-                x = read_batch(store, training.rows[rows.ravel()], device).unflatten(0, rows.shape)
-                predicted, logits = _run(models[0], weights, buffers, x, masks, reversal)
-            task_loss = gaussian_nll(predicted, scores).mean(dim=1)  # (R,)
-            labels = labels.expand(logits.shape[:2])
-            adversarial_loss = functional.cross_entropy(logits.mT, labels, reduction="none").mean(dim=1)
-            optimiser.zero_grad()
-            (task_loss + weight * adversarial_loss).sum().backward()  # no seed has a part in another's gradient
-            optimiser.step()
-            right = (logits.argmax(dim=2) == labels).float().mean(dim=1)
-            sums += torch.stack([task_loss, adversarial_loss, right]).detach().cpu() * rows.shape[1]
-            progress.update()
-        means = (sums / len(training.rows)).T
-        losses = validate(models[0], weights, buffers, store, validation, device)
-        for place, (seed, (task, adversarial, accuracy)) in enumerate(zip(seeds, means.tolist(), strict=True)):
-            validation_loss = float(losses[place])
-            _check_finite(seed, epoch, task=task, adversarial=adversarial, validation=validation_loss)
-            curves.append((seed, epoch, task, adversarial, accuracy, validation_loss))
-        better = losses < best_loss
-        best_loss[better], best_epoch[better] = losses[better], epoch
-        better = better.to(device)
-        for name, value in weights.items():
-            best[name][better] = value.detach()[better]
-    columns = ["seed", "epoch", "task_loss", "adversarial_loss", "domain_accuracy", "validation_loss"]
-    table = pd.DataFrame(curves, columns=columns)
-    return {
-        seed: Trained(
-            {name: value[place].cpu().clone() for name, value in best.items()},
-            table[table["seed"] == seed].drop(columns="seed").reset_index(drop=True),
-            int(best_epoch[place]),
-        )
-        for place, seed in enumerate(seeds)
-    }
-
-
-def _new_model(
-    seed: int, head_options: dict[str, Any], statistics: tuple[Tensor, Tensor] | None, domains: int
-) -> WatchedHead:
     with torch_seed("init", seed):
-        head = MultiGauss(**head_options)
+        head = MultiGauss(**head_options).to(device)
     if statistics is not None:
         head.standardise(*statistics)
     with torch_seed("adversary", seed):
-        classifier = DomainClassifier(head.width, domains)
-    return WatchedHead(head, classifier).eval()  # dropout comes as masks
+        classifier = DomainClassifier(head.width, int(domains.max()) + 1).to(device)
+    optimiser = torch.optim.Adam(
+        [*head.parameters(), *classifier.parameters()], train.learning_rate, weight_decay=strategy.l2, fused=True
+    )
+    weight, reversal = (strategy.lambda_, 1.0) if strategy.lambda_ > 0 else (1.0, 0.0)
+    order = np.random.default_rng(derive_seed("order", seed))
+    best_loss, best_epoch, best_weights, curves = math.inf, 0, {}, []
+    with torch_seed("dropout", seed):
+        for epoch in range(1, train.epochs + 1):
+            head.train()
+            sums = torch.zeros(3)  # task loss, adversarial loss, right domains
+            for batch in batched(order.permutation(len(training.rows)), train.batch_size):
+                labels = domains[batch].to(device)
+                with mixed_precision(device):
+                    h = head.features(read_batch(store, training.rows[batch], device))
+                    logits = classifier(h, reversal).float()
+                    predicted = head.predict(h)
+                task_loss = gaussian_nll(predicted, training.scores[batch].to(device)).mean()
+                adversarial_loss = functional.cross_entropy(logits, labels)
+                optimiser.zero_grad()
+                (task_loss + weight * adversarial_loss).backward()
+                optimiser.step()
+                right = (logits.argmax(dim=1) == labels).float().mean()
+                sums += torch.stack([task_loss, adversarial_loss, right]).detach().cpu() * len(batch)
+                progress.update()
+            task, adversarial, accuracy = (sums / len(training.rows)).tolist()
+            validation_loss = validate(head, store, validation, train.batch_size, device)
+            _check_finite(seed, epoch, task=task, adversarial=adversarial, validation=validation_loss)
+            curves.append((epoch, task, adversarial, accuracy, validation_loss))
+            if validation_loss < best_loss:
+                best_loss, best_epoch = validation_loss, epoch
+                best_weights = on_cpu(head, "head") | on_cpu(classifier, "classifier")
+    columns = ["epoch", "task_loss", "adversarial_loss", "domain_accuracy", "validation_loss"]
+    return Trained(best_weights, pd.DataFrame(curves, columns=columns), best_epoch)
 
 
-def _masks(generators: Sequence[torch.Generator], shape: tuple[int, ...], dropout: float) -> Tensor:
-    """Draw what dropout multiplies by, 0 or 1 / (1 - dropout), from each seed's stream: (R, *shape)."""
-    kept = [torch.empty(shape, device=g.device).bernoulli_(1 - dropout, generator=g) for g in generators]
-    return torch.stack(kept) / (1 - dropout)
-
-
-def _run(
-    model: WatchedHead,
-    weights: Mapping[str, Tensor],
-    buffers: Mapping[str, Tensor],
-    x: Tensor,
-    masks: list[Tensor] | None,
-    reversal: float,
-) -> tuple[Gaussian, Tensor]:
-    """Run all seeds: distributions (R, B, ...) and logits (R, B, domains).
-
-    x is (R, B, D, T), or (1, B, D, T) for all seeds.
-    """
-
-    def one(weights: Any, buffers: Any, x: Tensor, masks: list[Tensor] | None) -> tuple[Gaussian, Tensor]:
-        output: tuple[Gaussian, Tensor] = functional_call(model, (weights, buffers), (x, masks, reversal))
-        return output
-
-    shared = len(x) == 1
-    in_dims = (0, 0, None if shared else 0, None if masks is None else 0)
-    output: tuple[Gaussian, Tensor] = vmap(one, in_dims)(weights, buffers, x[0] if shared else x, masks)
-    return output
-
-
-@torch.no_grad()
-def validate(
-    model: WatchedHead,
-    weights: Mapping[str, Tensor],
-    buffers: Mapping[str, Tensor],
-    store: EmbeddingStore,
-    split: Split,
-    device: torch.device,
-) -> Tensor:
-    """Mean task loss of every seed over a split, without dropout: shape (R,), on the CPU."""
-    total = torch.zeros(len(next(iter(weights.values()))), dtype=torch.float64)
-    for batch in batched(np.arange(len(split.rows)), VALIDATED_AT_ONCE):
+@torch.inference_mode()
+def validate(head: MultiGauss, store: EmbeddingStore, split: Split, batch_size: int, device: torch.device) -> float:
+    """Mean task loss over a split, without dropout."""
+    head.eval()
+    total = 0.0
+    for batch in batched(np.arange(len(split.rows)), batch_size):
         with mixed_precision(device):
-            x = read_batch(store, split.rows[batch], device).unsqueeze(0)
-            predicted, _ = _run(model, weights, buffers, x, None, 0.0)
-        total += gaussian_nll(predicted, split.scores[batch].to(device)).sum(dim=1).double().cpu()
+            predicted = head(read_batch(store, split.rows[batch], device))
+        total += gaussian_nll(predicted, split.scores[batch].to(device)).sum().item()
     return total / len(split.rows)
 
 
