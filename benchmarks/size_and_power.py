@@ -1,0 +1,100 @@
+"""Test the tests: how often each one finds a difference in simulated studies, with and without one.
+
+    python benchmarks/size_and_power.py [--studies 1000]
+
+A study has 36 systems of 6 clips, 10 raters a clip, and two strategies of 3 seeds whose errors are made of a part
+for each system (half of its variance shared by both strategies), one for each clip and one for each seed. The
+effect is the fraction by which one strategy's errors of systems are smaller. At effect 0 a test at 5% should find 5%.
+"""
+
+import argparse
+
+import numpy as np
+import pandas as pd
+from tqdm import trange
+
+from datmos.significance import (
+    METRICS,
+    EvalSet,
+    hierarchical_bootstrap,
+    holm,
+    interval,
+    permutation_test,
+    t_test,
+    williams_test,
+)
+
+SYSTEMS, CLIPS, RATERS, SEEDS = 36, 6, 10, 3
+SWAPS, DRAWS = 499, 300  # fewer than a run takes: a thousand studies are tested
+EFFECTS = (0.0, 0.2, 0.4)
+FAMILY = 20  # comparisons corrected together: 5 strategies, 4 aspects
+
+
+def simulate(generator: np.random.Generator, effect: float) -> tuple[EvalSet, dict[str, np.ndarray]]:
+    """Return the eval set and the predictions (R, N) of two strategies."""
+    truth = generator.normal(5, 1.5, SYSTEMS).repeat(CLIPS) + generator.normal(0, 0.7, SYSTEMS * CLIPS)
+    ratings = truth[:, None] + generator.normal(0, 1.5, (len(truth), RATERS))
+    shared, *own = np.sqrt(0.5) * generator.normal(size=(3, SYSTEMS))
+    predicted = {}
+    for name, error, size in zip(("ours", "theirs"), own, (1 - effect, 1.0), strict=True):
+        of_system = (size * (shared + error)).repeat(CLIPS)
+        of_seed = generator.normal(0, 0.3, (SEEDS, SYSTEMS)).repeat(CLIPS, axis=1)
+        predicted[name] = truth + of_system + of_seed + generator.normal(0, 0.5, (SEEDS, len(truth)))
+    clips = EvalSet(ratings, np.arange(SYSTEMS) * CLIPS, np.full(SYSTEMS, CLIPS))
+    return clips, predicted
+
+
+def found(generator: np.random.Generator, effect: float) -> dict[str, float]:
+    """Return 1 for every test that finds a difference in one study, else 0."""
+    clips, predicted = simulate(generator, effect)
+    ours, theirs = (values.reshape(SEEDS, SYSTEMS, CLIPS).mean(axis=2) for values in predicted.values())
+    actual = clips.ratings.reshape(SYSTEMS, -1).mean(axis=1)
+    p = {
+        "t-test, MSE": t_test(ours, theirs, actual),
+        "Williams, SRCC": williams_test(ours.mean(axis=0), theirs.mean(axis=0), actual),
+    }
+    for name, metric in METRICS.items():
+        p[f"permutation, {name.upper()}"] = permutation_test(metric, ours, theirs, actual, SWAPS, generator)
+    result = {name: float(value <= 0.05) for name, value in p.items()}
+    draws = hierarchical_bootstrap(predicted, clips, DRAWS, generator)
+    for name in METRICS:
+        low, high = interval(draws["ours"][name] - draws["theirs"][name])
+        result[f"bootstrap interval without 0, {name.upper()}"] = float(not low <= 0 <= high)
+    return result
+
+
+def families(studies: int, generator: np.random.Generator) -> dict[str, float]:
+    """Share of families of comparisons without any difference in which at least one is found."""
+    plain, corrected = 0, 0
+    for _ in trange(studies // FAMILY, desc="families", unit="family"):
+        p = []
+        for _ in range(FAMILY):
+            clips, predicted = simulate(generator, 0.0)
+            ours, theirs = (values.reshape(SEEDS, SYSTEMS, CLIPS).mean(axis=2) for values in predicted.values())
+            actual = clips.ratings.reshape(SYSTEMS, -1).mean(axis=1)
+            p.append(permutation_test(METRICS["mse"], ours, theirs, actual, 1999, generator))
+        plain += min(p) <= 0.05
+        corrected += holm(p).min() <= 0.05
+    return {"uncorrected": plain / (studies // FAMILY), "Holm": corrected / (studies // FAMILY)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, default=1000)
+    studies = parser.parse_args().studies
+    generator = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            f"effect {effect}": pd.DataFrame(
+                [found(generator, effect) for _ in trange(studies, desc=f"effect {effect}", unit="study")]
+            ).mean()
+            for effect in EFFECTS
+        }
+    )
+    print(f"share of {studies} studies in which a difference is found at 5%\n{table.round(3).to_string()}")
+    chance = families(4 * studies, generator)
+    print(f"\nany false finding among {FAMILY} comparisons (permutation, MSE, no effect): {chance}")
+
+
+if __name__ == "__main__":
+    main()
