@@ -9,7 +9,9 @@ PNG = b"\x89PNG made up"
 
 def difference(value: float | None, p: float | None) -> dict[str, Any]:
     low, high = (None, None) if value is None else (value - 0.25, value + 0.25)
-    return {"difference": value, "low": low, "high": high, "p_holm": p, "smallest_detectable": 0.375}
+    return {"difference": value, "low": low, "high": high, "p_holm": p, "smallest_detectable": 0.375} | {
+        "separable": p is not None and p < 0.05
+    }
 
 
 def write_run(folder: Path) -> None:
@@ -27,7 +29,10 @@ def write_run(folder: Path) -> None:
         "dat": {"mse": 0.75, "srcc": 0.5625, "shortcut_slope": -0.0625},
         "ridge": {"mse": 1.125, "srcc": None, "shortcut_slope": 0.25},
     }
-    best = {"mse": {"strategy": "dat", "p_holm": 0.03125}, "srcc": {"strategy": "dat", "p_holm": 0.25}}
+    best = {
+        "mse": {"strategy": "dat", "p_holm": 0.03125, "separable": True},
+        "srcc": {"strategy": "dat", "p_holm": 0.25, "separable": False},
+    }
     files: dict[str, Any] = {
         "comparison": {"PQ": scores},
         "ceilings": {"PQ": {"system": {"mse": 0.015625, "srcc": 0.984375}}},

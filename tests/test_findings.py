@@ -67,9 +67,10 @@ def test_sentences(found: dict[str, list[Sentence]]) -> None:
             for name in ("plain", "dat")
         ],
         "Uncertainty": [
-            "plain PQ: the 95% intervals hold 75% of the eval clips; the head is too sure of itself.",
+            "The 95% intervals of plain hold 75% (PQ) of the eval clips. It is too sure of itself.",
             "plain: one Gaussian fitted to the train ratings explains the eval ratings better (7.00 nats a clip) "
             "than the head's Gaussians (9.00).",
+            "The 95% intervals of dat hold 94% (PQ) of the eval clips.",
         ],
     }
 

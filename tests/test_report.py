@@ -66,7 +66,7 @@ def test_it_has_every_picture_table_and_setting(page: str) -> None:
     assert page.count("<strong>2</strong>") == len(TABLES)
     assert "<td>dat</td><td>source</td><td>0.375</td>" in page
     assert "seed: 0  # &lt;settings&gt;" in page
-    assert "<td>eval</td><td>8</td><td>1</td><td>0.5</td><td>1</td><td>2</td><td>5.0 (1.0)</td>" in page
+    assert "<td>eval</td><td>8</td><td>1</td><td>0.50</td><td>1</td><td>2</td><td>5.00 (1.00)</td>" in page
     assert "torch 2" in page
     assert "simulated" in page
     assert "dat</td>" in page

@@ -21,14 +21,15 @@ def scores(mse, srcc):
     }
 
 
-def significance(p_mse, p_srcc, **strategies):
+def significance(mse_separable, srcc_separable, **strategies):
     """metrics/significance.json for PQ: intervals as (mse low, high, srcc low, high), the best is the last."""
     found = {
         name: {"mse": {"low": a, "high": b}, "srcc": {"low": c, "high": d}}
         for name, (a, b, c, d) in strategies.items()
     }
     best = {
-        metric: {"strategy": list(strategies)[-1], "p_holm": p} for metric, p in (("mse", p_mse), ("srcc", p_srcc))
+        metric: {"strategy": list(strategies)[-1], "separable": separable}
+        for metric, separable in (("mse", mse_separable), ("srcc", srcc_separable))
     }
     return {"scores": {"PQ": found}, "best": {"PQ": best}, "against": {}}
 
@@ -41,7 +42,7 @@ METRICS = {
 
 
 def test_table_by_hand():
-    tests = significance(0.04, 0.06, plain=(1.5, 2.5, 0.8, 0.95), dat=(0.75, 1.25, 0.85, 0.97))
+    tests = significance(True, False, plain=(1.5, 2.5, 0.8, 0.95), dat=(0.75, 1.25, 0.85, 0.97))
     lines = table1(METRICS, ["PQ"], tests, CEILINGS).splitlines()
     assert lines[0].startswith("System level (36 systems, ")
     assert " 3 seed(s) " in lines[0]
@@ -59,7 +60,7 @@ def test_table_by_hand():
 def test_unknown_numbers():
     constant = {"flat": {"PQ": scores([12.04], [0.0])}}
     constant["flat"]["PQ"]["system"]["srcc"] |= {"mean": None}
-    tests = significance(None, None, flat=(10, 13, None, None))
+    tests = significance(False, False, flat=(10, 13, None, None))
     text = table1(constant, ["PQ"], tests, {"PQ": {"system": {"mse": None, "srcc": None}}})
     assert "| flat | 12.0 [10.0, 13.0] | n/a |" in text
     assert "| *noise ceiling* | n/a | n/a |" in text
@@ -89,13 +90,19 @@ def test_one_seed_has_no_spread():
 
 
 def test_significance_by_hand():
-    def found(difference, p, least):
+    def found(difference, separable, least):
         low, high = (None, None) if difference is None else (difference - 0.1, difference + 0.1)
-        return {"difference": difference, "low": low, "high": high, "p_holm": p, "smallest_detectable": least}
+        return {
+            "difference": difference,
+            "low": low,
+            "high": high,
+            "separable": separable,
+            "smallest_detectable": least,
+        }
 
     compared = {
-        "dat": {"mse": found(-0.5, 0.049, 0.1), "srcc": found(0.25, 0.05, 0.2)},
-        "flat": {"mse": found(1.0, 0.5, 0.3), "srcc": found(None, None, None)},
+        "dat": {"mse": found(-0.5, True, 0.1), "srcc": found(0.25, False, 0.2)},
+        "flat": {"mse": found(1.0, False, 0.3), "srcc": found(None, False, None)},
     }
     lines = significance_table({"against": {"plain": {"PQ": compared}}}, ["PQ"]).splitlines()
     assert lines[2:] == [

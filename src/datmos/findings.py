@@ -1,7 +1,7 @@
 """What a run found, in sentences: each written from the numbers in metrics/, and each number says where it is from.
 
-A sentence claims a difference only if its corrected test does; what is not separable is said to be so. Nothing here
-computes a statistic.
+A sentence claims a difference only if `datmos.significance` calls it separable, and says so if it doesn't. Nothing
+here computes a statistic.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,8 +14,7 @@ from datmos.comparison import COMPARED
 from datmos.errors import DatmosError
 from datmos.files import read_json
 
-LEVEL = 0.05  # of corrected p-values
-CLOSE = 0.05  # coverage this far from nominal is worth a sentence
+CLOSE = 0.05  # coverage further below nominal than this is worth a word
 
 
 class Numbers:
@@ -84,11 +83,11 @@ def _best(numbers: Numbers, aspects: Sequence[str]) -> Iterator[Markup]:
                 continue
             score = numbers.show(".3g", "comparison", aspect, best, metric)
             sentence = Markup("{} {}: {} is best with {}").format(aspect, metric.upper(), best, score)
-            p = numbers.get("significance", "best", aspect, metric, "p_holm")
-            if p is not None:
-                p_shown = numbers.show(".2g", "significance", "best", aspect, metric, "p_holm")
-                verdict = "separable from all others" if p < LEVEL else "not separable from all others"
-                sentence += Markup(", {} (p = {})").format(verdict, p_shown)
+            if numbers.get("significance", "best", aspect, metric, "p_holm") is not None:
+                separable = numbers.get("significance", "best", aspect, metric, "separable")
+                p = numbers.show(".2g", "significance", "best", aspect, metric, "p_holm")
+                verdict = "separable from all others" if separable else "not separable from all others"
+                sentence += Markup(", {} (p = {})").format(verdict, p)
             ceiling = numbers.show(".3g", "ceilings", aspect, "system", metric)
             yield sentence + Markup("; noise ceiling {}.").format(ceiling)
 
@@ -104,7 +103,7 @@ def _differences(
                 (aspect, metric)
                 for aspect in aspects
                 for metric in COMPARED
-                if _below(numbers.get("significance", "against", other, aspect, strategy, metric, "p_holm"))
+                if numbers.get("significance", "against", other, aspect, strategy, metric, "separable")
             ]
             yield from (_difference(numbers, aspect, metric, strategy, other) for aspect, metric in separable)
             if not separable:
@@ -137,10 +136,6 @@ def _difference(numbers: Numbers, aspect: str, metric: str, strategy: str, other
     )
 
 
-def _below(p: float | None) -> bool:
-    return p is not None and p < LEVEL
-
-
 def _references(
     numbers: Numbers, aspects: Sequence[str], references: Sequence[str], baseline: str
 ) -> Iterator[Markup]:
@@ -153,7 +148,7 @@ def _references(
                     continue
                 ours = numbers.show(".3g", "comparison", aspect, reference, metric)
                 theirs = numbers.show(".3g", "comparison", aspect, baseline, metric)
-                verdict = "separable" if _below(numbers.get("significance", *keys, "p_holm")) else "not separable"
+                verdict = "separable" if numbers.get("significance", *keys, "separable") else "not separable"
                 p = numbers.show(".2g", "significance", *keys, "p_holm")
                 yield Markup("{} beats {} in {} {}: {} against {}, {} (p = {}).").format(
                     reference, baseline, aspect, metric.upper(), ours, theirs, verdict, p
@@ -197,15 +192,15 @@ def _probes(numbers: Numbers, strategies: Sequence[str], baseline: str) -> Itera
 def _uncertainty(numbers: Numbers, aspects: Sequence[str], strategies: Sequence[str]) -> Iterator[Markup]:
     for strategy in strategies:
         file = f"uncertainty/{strategy}"
-        for aspect in aspects:
-            coverage = numbers.get(file, "aspects", aspect, "coverage_95", "mean")
-            if abs(coverage - 0.95) <= CLOSE:
-                continue
-            shown = numbers.show(".0%", file, "aspects", aspect, "coverage_95", "mean")
-            wrong = "too sure of itself" if coverage < 0.95 else "too careful"
-            yield Markup("{} {}: the 95% intervals hold {} of the eval clips; the head is {}.").format(
-                strategy, aspect, shown, wrong
-            )
+        coverages = [numbers.get(file, "aspects", aspect, "coverage_95", "mean") for aspect in aspects]
+        shown = [
+            Markup("{} ({})").format(numbers.show(".0%", file, "aspects", aspect, "coverage_95", "mean"), aspect)
+            for aspect in aspects
+        ]
+        verdict = "" if min(coverages) >= 0.95 - CLOSE else " It is too sure of itself."
+        yield Markup("The 95% intervals of {} hold {} of the eval clips.{}").format(
+            strategy, Markup(", ").join(shown), verdict
+        )
         joint, constant = numbers.get(file, "joint_nll", "mean"), numbers.get(file, "train_nll", "joint")
         if joint is not None and constant is not None and joint > constant:
             yield Markup(

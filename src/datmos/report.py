@@ -86,7 +86,8 @@ def build_report(template: str, params: Params, params_text: str, metrics: Path,
 
 def _table(path: Path) -> Markup:
     """Turn a markdown table of metrics/ into HTML."""
-    return Markup(MarkdownIt().enable("table").render(path.read_text(encoding="utf-8")))
+    text = path.read_text(encoding="utf-8").replace("\n## ", "\n#### ")  # below the report's own headings
+    return Markup(MarkdownIt().enable("table").render(text))
 
 
 def _versions() -> Mapping[str, Any]:

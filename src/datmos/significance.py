@@ -194,18 +194,22 @@ def compare_strategies(
 
     Returns:
         ``{"scores": {aspect: {strategy: {metric: {"low", "high"}}}},
-        "best": {aspect: {metric: {"strategy", "p_holm"}}},
+        "best": {aspect: {metric: {"strategy", "p_holm", "separable"}}},
         "against": {other: {aspect: {strategy: {metric: {"difference", "low", "high", "smallest_detectable", "p",
-        "p_holm", ...}}}}}}``.
+        "p_holm", "separable", ...}}}}}}``.
 
         A score is the mean over seeds; a difference is strategy minus ``other``, the mean over seeds; low and high
         are the 95% interval of either, by the hierarchical bootstrap. p is the permutation test's, and p_holm that
         corrected over all strategies and aspects of the same ``other`` and metric. MSE has ``p_t_test`` besides,
         SRCC ``p_williams`` (of the predictions averaged over seeds), both uncorrected.
 
-        ``best`` names the strategy with the best score and the largest p_holm of its permutation tests against all
-        others, corrected for their number: below 0.05, it is separable from them all. NaN if it has no rival, and
-        None instead of a name if no score is known.
+        Two strategies are separable if p_holm is below 0.05 and 0 is outside the interval. The tests are about the
+        models at hand, whose seeds they take as given; the interval is about other seeds (and systems, clips,
+        raters), but is not corrected. Either alone would call too much a finding.
+
+        ``best`` names the strategy with the best score, the largest p_holm of its permutation tests against all
+        others (corrected for their number), and whether it is separable from them all. NaN and False if it has no
+        rival, and None instead of a name if no score is known.
     """
     clips = manifest[(manifest["split"] == "eval") & manifest["system"].notna() & (manifest["system"] != "")]
     clips = clips.sort_values(["system", "clip_id"])
@@ -227,6 +231,7 @@ def compare_strategies(
             family = [found[metric] for of_aspect in compared.values() for found in of_aspect.values()]
             for found, p in zip(family, holm([found["p"] for found in family]), strict=True):
                 found["p_holm"] = float(p)
+                found["separable"] = bool(p < LEVEL and _beyond_zero(found["low"], found["high"]))
     return result
 
 
@@ -266,10 +271,20 @@ def _best(rivals: _Rivals, metric: str, aspect: str) -> dict[str, Any]:
     scores = {name: float(METRICS[metric](own, rivals.actual).mean()) for name, own in rivals.systems.items()}
     known = [name for name, score in scores.items() if np.isfinite(score)]
     if not known:
-        return {"strategy": None, "p_holm": float("nan")}
+        return {"strategy": None, "p_holm": float("nan"), "separable": False}
     best = (min if metric in LOWER_IS_BETTER else max)(known, key=lambda name: scores[name])
-    p = [_p(rivals, metric, aspect, best, name) for name in known if name != best]
-    return {"strategy": best, "p_holm": float(holm(p).max()) if p else float("nan")}
+    others = [name for name in known if name != best]
+    p = holm([_p(rivals, metric, aspect, best, name) for name in others]).max(initial=-np.inf)
+    apart = [_beyond_zero(*interval(rivals.draws[best][metric] - rivals.draws[name][metric])) for name in others]
+    return {
+        "strategy": best,
+        "p_holm": float(p) if others else float("nan"),
+        "separable": bool(others) and bool(p < LEVEL) and all(apart),
+    }
+
+
+def _beyond_zero(low: float, high: float) -> bool:
+    return low > 0 or high < 0
 
 
 def _p(rivals: _Rivals, metric: str, aspect: str, name: str, other: str) -> float:

@@ -12,7 +12,6 @@ import numpy as np
 from datmos.comparison import Metrics, common_ground, number, shortcut_summaries
 
 HEADS = {"mse": "MSE ↓", "srcc": "SRCC ↑"}
-SEPARABLE = 0.05
 
 
 def table1(
@@ -50,7 +49,7 @@ def table1(
     return (
         f"System level ({ground['systems']} systems, scores averaged over the clips of a system first), mean over "
         f"{len(ground['seeds'])} seed(s) [95% interval over other systems, clips, raters and seeds]. Bold is the "
-        "best of a column, if permutation tests tell it from every other row (p < 0.05 after Holm's correction). "
+        "best of a column, if it is separable from every other row (see significance.md). "
         "Noise ceiling: what a predictor that knew the true mean opinion would score against these ratings.\n\n"
         + _markdown(heads, list(map(list, rows)))
     )
@@ -65,12 +64,11 @@ def _column(
 ) -> list[str]:
     known = [mean for mean in means.values() if math.isfinite(mean)]
     digits = digits if digits is not None else _digits(min(known, default=1.0))
-    separable = best["p_holm"] is not None and best["p_holm"] < SEPARABLE
     cells = []
     for name, mean in means.items():
         bounds = [_cell(number(intervals[name][bound]), digits) for bound in ("low", "high")]
         cell = f"{_cell(mean, digits)} [{', '.join(bounds)}]" if math.isfinite(mean) else "n/a"
-        cells.append(f"**{cell}**" if separable and name == best["strategy"] else cell)
+        cells.append(f"**{cell}**" if best["separable"] and name == best["strategy"] else cell)
     return [*cells, _cell(ceiling, digits)]
 
 
@@ -114,9 +112,9 @@ def significance_table(significance: Mapping[str, Any], aspects: Sequence[str]) 
     """Lay the differences that `compare_strategies` returned out, a table for each strategy compared against."""
     parts = [
         "System level, strategy minus the one compared against: difference [95% interval over other systems, "
-        "clips, raters and seeds]; bold where the permutation test, corrected by Holm over strategies and aspects, "
-        "gives p < 0.05. Last row: the smallest difference that this evaluation set could show (power 80%, "
-        "uncorrected), the median over strategies.\n"
+        "clips, raters and seeds]. Bold is separable: the permutation test over systems gives p < 0.05, corrected "
+        "by Holm over strategies and aspects, and 0 is outside the interval. Last row: the smallest difference that "
+        "this evaluation set could show (power 80%, uncorrected), the median over strategies.\n"
     ]
     for other, compared in significance["against"].items():
         columns = [(aspect, metric) for aspect in aspects for metric in HEADS]
@@ -137,11 +135,11 @@ def significance_table(significance: Mapping[str, Any], aspects: Sequence[str]) 
     return "".join(parts)
 
 
-def _difference(found: Mapping[str, float | None]) -> str:
+def _difference(found: Mapping[str, Any]) -> str:
     if found["difference"] is None:
         return "n/a"
     difference = f"{found['difference']:+.2f}"
-    if found["p_holm"] is not None and found["p_holm"] < SEPARABLE:
+    if found["separable"]:
         difference = f"**{difference}**"
     return f"{difference} [{number(found['low']):+.2f}, {number(found['high']):+.2f}]"
 
