@@ -4,7 +4,7 @@
 
 A study has 36 systems of 6 clips, 10 raters a clip, and two strategies of 3 seeds whose errors are made of a part
 for each system (half of its variance shared by both strategies), one for each clip and one for each seed. The
-effect is the fraction by which one strategy's errors of systems are smaller. At effect 0 a test at 5% should find 5%.
+effect is the fraction by which one strategy's errors of systems are smaller. At effect 0 a test should find 5%.
 """
 
 import argparse

@@ -113,8 +113,8 @@ def significance_table(significance: Mapping[str, Any], aspects: Sequence[str]) 
     parts = [
         "System level, strategy minus the one compared against: difference [95% interval over other systems, "
         "clips, raters and seeds]. Bold is separable: the permutation test over systems gives p < 0.05, corrected "
-        "by Holm over strategies and aspects, and 0 is outside the interval. Last row: the smallest difference that "
-        "this evaluation set could show (power 80%, uncorrected), the median over strategies.\n"
+        "by Holm over strategies and aspects, and 0 is outside the interval. Last row: the smallest difference "
+        "that this evaluation set could show (power 80%, uncorrected), the median over strategies.\n"
     ]
     for other, compared in significance["against"].items():
         columns = [(aspect, metric) for aspect in aspects for metric in HEADS]
