@@ -7,6 +7,7 @@ from datmos.errors import run_stage
 from datmos.files import read_json, write_csv, write_metrics, write_text
 from datmos.params import load_params
 from datmos.tables import (
+    agreement_table,
     probe_table,
     shortcut_table,
     significance_table,
@@ -29,6 +30,7 @@ def main() -> None:
     rows = comparison_rows(metrics, aspects)
     write_metrics(Path("metrics/comparison.json"), compare(metrics, params.evaluate.baseline, aspects))
     write_text(Path("metrics/table1.md"), table1(metrics, aspects, significance, ceilings))
+    write_text(Path("metrics/agreement.md"), agreement_table(metrics, aspects, ceilings))
     write_text(Path("metrics/within.md"), within_table(metrics, aspects))
     write_text(Path("metrics/shortcuts.md"), shortcut_table(metrics, aspects))
     write_text(Path("metrics/uncertainty.md"), uncertainty_table(uncertainty, aspects))

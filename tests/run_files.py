@@ -61,7 +61,7 @@ def write_run(folder: Path) -> None:
         path = folder / "metrics" / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
-    for table in ("table1", "within", "significance", "shortcuts", "uncertainty", "probes"):
+    for table in ("table1", "agreement", "within", "significance", "shortcuts", "uncertainty", "probes"):
         (folder / "metrics" / f"{table}.md").write_text(
             f"About {table}.\n\n| A & B | x |\n| :--- | ---: |\n| 1 | **2** |\n"
         )

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from datmos.errors import DatmosError
-from datmos.tables import probe_table, shortcut_table, significance_table, table1, uncertainty_table, within_table
+from datmos.tables import (
+    agreement_table,
+    probe_table,
+    shortcut_table,
+    significance_table,
+    table1,
+    uncertainty_table,
+    within_table,
+)
 
 
 def summary(*seeds):
@@ -157,3 +165,19 @@ def test_within_by_hand():
         "| plain | 0.600 ± 0.141 | n/a | 0.250 |",
         "| *groups alone* |  |  | 0.800 |",
     ]
+
+
+def test_agreement_by_hand():
+    level = {"mse": summary(1.0, 2.0), "ktau": {"mean": None, "std": None}}
+    ceilings = {"PQ": {"system": {"mse": 0.125}, "utterance": {"mse": None}}}
+    text = agreement_table({"plain": {"PQ": {"system": level, "utterance": level}}}, ["PQ"], ceilings)
+    assert text.splitlines()[2:8] == [
+        "## PQ, per system",
+        "",
+        "| Strategy | mse | ktau |",
+        "| :--- | ---: | ---: |",
+        "| plain | 1.500 ± 0.707 | n/a |",
+        "| *noise ceiling* | 0.125 | n/a |",
+    ]
+    assert "## PQ, per clip" in text
+    assert "| *noise ceiling* | n/a | n/a |" in text

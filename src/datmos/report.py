@@ -19,11 +19,12 @@ from datmos.params import Params
 # heading -> the table of metrics/ below it
 TABLES = {
     "Agreement with listeners (Table I)": "table1.md",
-    "Within categories and groups": "within.md",
     "Differences and their significance": "significance.md",
+    "Within categories and groups": "within.md",
     "Shortcuts": "shortcuts.md",
     "Uncertainty": "uncertainty.md",
     "Probes of h": "probes.md",
+    "All agreement metrics": "agreement.md",
 }
 # picture of plots/ -> what it shows
 PICTURES = {

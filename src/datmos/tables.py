@@ -81,6 +81,23 @@ def _cell(value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else "n/a"
 
 
+def agreement_table(metrics: Metrics, aspects: Sequence[str], ceilings: Mapping[str, Any]) -> str:
+    """Lay every agreement metric out, per system and per clip, a table an aspect and level, with noise ceilings."""
+    parts = [
+        "All agreement metrics, mean ± standard deviation over seeds. MSE (squared rating units) is mse_bias2, the "
+        "squared mean error, plus mse_centred, the rest. Last row: what a predictor that knew the true mean "
+        "opinion would score against these ratings.\n"
+    ]
+    for aspect in aspects:
+        for level, title in {"system": "per system", "utterance": "per clip"}.items():
+            names = list(next(iter(metrics.values()))[aspect][level])
+            rows = [[name, *_spreads(scores[aspect][level].values(), 3)] for name, scores in metrics.items()]
+            ceiling = ceilings[aspect][level]
+            rows.append(["*noise ceiling*", *(_cell(number(ceiling.get(name)), 3) for name in names)])
+            parts.append(f"\n## {aspect}, {title}\n\n" + _markdown(["Strategy", *names], rows))
+    return "".join(parts)
+
+
 def within_table(metrics: Metrics, aspects: Sequence[str]) -> str:
     """Lay the SRCC within categories and within groups of systems out, with what the groups alone are worth."""
     first = next(iter(metrics.values()))
