@@ -10,14 +10,8 @@ from datmos.report import build_report
 
 def main() -> None:
     """Write plots/report.html."""
-    template, settings = Path("stages/report.html.jinja"), Path("params.yaml")
-    page = build_report(
-        template.read_text(encoding="utf-8"),
-        load_params(settings),
-        settings.read_text(encoding="utf-8"),
-        metrics=Path("metrics"),
-        plots=Path("plots"),
-    )
+    template = Path("stages/report.html.jinja").read_text(encoding="utf-8")
+    page = build_report(template, load_params(), metrics=Path("metrics"), plots=Path("plots"))
     write_text(Path("plots/report.html"), page)
 
 

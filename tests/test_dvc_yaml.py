@@ -92,3 +92,7 @@ def test_every_domain_rule_has_a_stage_and_an_entry_in_params() -> None:
 
 def test_domains_in_the_schema_are_the_rules() -> None:
     assert set(get_args(DomainRule)) == set(DOMAIN_RULES)
+
+
+def test_the_report_shows_every_setting_that_changes_a_result() -> None:
+    assert set(body("report")["params"]) == set(PARAMS) - {"embed"}

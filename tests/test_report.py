@@ -25,8 +25,9 @@ def page(tmp_path: Path) -> str:
     raw["evaluate"] = {"baseline": "plain", "references": ["ridge"]}
     raw["granularity"]["strategies"], raw["umap"]["strategies"] = [], ["plain"]
     write_run(tmp_path)
-    text = "seed: 0  # <settings>\n"
-    return build_report(TEMPLATE, Params.model_validate(raw), text, tmp_path / "metrics", tmp_path / "plots")
+    raw["encoder"] |= {"kind": "transformers", "model": "<model>"}
+    raw["embed"]["launcher"] = "somewhere"
+    return build_report(TEMPLATE, Params.model_validate(raw), tmp_path / "metrics", tmp_path / "plots")
 
 
 class Links(HTMLParser):
@@ -65,7 +66,9 @@ def test_it_has_every_picture_table_and_setting(page: str) -> None:
         assert f"<p>About {name.removesuffix('.md')}.</p>" in page
     assert page.count("<strong>2</strong>") == len(TABLES)
     assert "<td>dat</td><td>source</td><td>0.375</td>" in page
-    assert "seed: 0  # &lt;settings&gt;" in page
+    assert "model: &lt;model&gt;" in page
+    assert "lambda: 0.375" in page
+    assert "somewhere" not in page  # how embeddings are computed changes nothing
     assert "<td>eval</td><td>8</td><td>1</td><td>0.50</td><td>1</td><td>2</td><td>5.00 (1.00)</td>" in page
     assert "torch 2" in page
     assert "simulated" in page

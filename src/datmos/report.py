@@ -8,6 +8,7 @@ from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jinja2 import Environment, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -40,13 +41,12 @@ PICTURES = {
 }
 
 
-def build_report(template: str, params: Params, params_text: str, metrics: Path, plots: Path) -> str:
+def build_report(template: str, params: Params, metrics: Path, plots: Path) -> str:
     """Fill the template with one run.
 
     Args:
         template: Jinja2 text.
         params: of the run.
-        params_text: params.yaml as it is.
         metrics: folder of the tables and numbers.
         plots: folder of the pictures.
 
@@ -69,7 +69,10 @@ def build_report(template: str, params: Params, params_text: str, metrics: Path,
         .from_string(template)
         .render(
             params=params,
-            params_text=params_text,
+            # embed says how, not what: nothing of it changes a result
+            settings=yaml.safe_dump(
+                params.model_dump(mode="json", by_alias=True, exclude={"embed"}), sort_keys=False
+            ),
             data=read_json(metrics / "manifest.json"),
             findings=findings(
                 Numbers(metrics),

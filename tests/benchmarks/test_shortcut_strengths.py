@@ -38,7 +38,8 @@ def make_run(folder: Path, strength: float, **corpus: int) -> tuple[pd.DataFrame
     raw["corpus"] |= {"train_per_source": 20, "systems": 12, "counterfactuals": 9, "shortcut": strength} | corpus
     plain = {"domains": "source", "lambda": 0.0, "dropout": 0.3, "l2": 0.0}
     raw |= {"seeds": [3, 1], "strategies": dict.fromkeys(STRATEGIES, plain)}
-    raw["evaluate"]["baseline"], raw["umap"]["strategies"] = "plain", []
+    raw["evaluate"]["baseline"], raw["umap"]["strategies"] = "plain", ["plain"]
+    raw["granularity"]["strategies"] = []
     folder.mkdir()
     (folder / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     params = Params.model_validate(raw).corpus

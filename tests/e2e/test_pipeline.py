@@ -12,7 +12,7 @@ from project import Project, make_project
 from tiny import WIDTH, checkpoint
 
 pytestmark = pytest.mark.e2e
-STRATEGIES = ["multigauss", "l2", "high_dropout", "dat_source", "dat_kmeans", "dat_random"]
+STRATEGIES = ["multigauss", "l2", "dat_source", "dat_kmeans", "dat_random"]
 
 
 def test_a_fresh_run_writes_everything(project: Project) -> None:
