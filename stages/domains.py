@@ -19,8 +19,7 @@ def main() -> None:
     manifest = pd.read_parquet("data/manifest.parquet")
     train_clips = manifest[manifest["split"] == "train"]
     store = EmbeddingStore(Path("data/embeddings"))
-    pooled = store.pooled[store.rows(train_clips["clip_id"])]
-    labels, summary = label_domains(rule, train_clips, pooled, params)
+    labels, summary = label_domains(rule, train_clips, store, params)
     write_parquet(Path(f"data/domains/{rule}.parquet"), labels)
     write_metrics(Path(f"metrics/domains/{rule}.json"), summary)
 

@@ -40,9 +40,9 @@ def main() -> None:
     draw_composition(pd.crosstab(clusters["source"], clusters["domain"]), PLOTS / "composition.png")
 
     ablation = {
-        (name, k): read_json(Path(f"metrics/granularity/{name}-{k}.json"))
+        (name, int(k)): scores
         for name in params.granularity.strategies
-        for k in params.granularity.k
+        for k, scores in read_json(Path(f"metrics/granularity/{name}.json")).items()
     }
     baseline = read_json(Path(f"metrics/strategies/{params.evaluate.baseline}.json"))
     differences = granularity_rows(ablation, baseline, aspects)

@@ -20,9 +20,7 @@ def main() -> None:
     manifest = pd.read_parquet("data/manifest.parquet")
     clips = manifest[manifest["split"].isin(["train", "valid"])]
     models, store = load_models(Path(f"data/models/{name}")), EmbeddingStore(Path("data/embeddings"))
-    h_of_seeds = {
-        seed: features_of_clips(models, seed, store, list(clips["clip_id"]), pick_device()) for seed in models.heads
-    }
+    h_of_seeds = features_of_clips(models, store, list(clips["clip_id"]), pick_device())
     write_metrics(Path(f"metrics/probes/{name}.json"), probe_seeds(h_of_seeds, clips, models.config["aspects"]))
 
 

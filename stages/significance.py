@@ -14,7 +14,7 @@ def main() -> None:
     """Write metrics/significance.json."""
     params = load_params()
     aspects = params.data.aspects
-    controls = [name for name, one in params.strategies.items() if one.domains == "random" and one.lambda_ > 0]
+    controls = [name for name, one in params.strategies.items() if one.domains == "random" and one.adversarial]
     against = list(dict.fromkeys([params.evaluate.baseline, *controls]))
     predictions = {
         name: pd.read_parquet(f"data/predictions/{name}.parquet")

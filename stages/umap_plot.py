@@ -23,7 +23,7 @@ def main() -> None:
     clips = manifest[manifest["split"] == "train"]
     models = load_models(Path(f"data/models/{name}"))
     store = EmbeddingStore(Path("data/embeddings"))
-    h = features_of_clips(models, min(models.heads), store, list(clips["clip_id"]), pick_device())
+    h = features_of_clips(models, store, list(clips["clip_id"]), pick_device())[min(models.seeds)]
     coordinates = umap_coordinates(h, params.umap.neighbors, params.umap.seed)
     table = pd.DataFrame({"clip_id": clips["clip_id"].to_numpy(), "x": coordinates[:, 0], "y": coordinates[:, 1]})
     write_parquet(Path(f"data/umap/{name}.parquet"), table)

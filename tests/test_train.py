@@ -7,65 +7,34 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 
 from datmos.errors import DatmosError
-from datmos.heads import MultiGauss
+from datmos.loop import Split
+from datmos.losses import Ratings, gaussian_nll
 from datmos.models import load_models
 from datmos.params import Params, StrategyParams
 from datmos.predict import features_of_clips, predict_clips
-from datmos.seeding import torch_seed
-from datmos.store import EmbeddingStore, write_store
 from datmos.train import (
-    Split,
     channel_statistics,
     match_domains,
-    read_batch,
     select_split,
     train_strategy,
-    validate,
 )
+from made_up_task import DIMENSION, PLAIN, World, make_world, params
 
 CPU = torch.device("cpu")
-CLIPS, DIMENSION, FRAMES = 96, 4, 60
-DEFAULT = Path(__file__).resolve().parents[1] / "params.yaml"
+RATINGS = Ratings(torch.zeros(2), torch.ones(2), 1.0, 10.0)
 
 
-def params(strategies: dict[str, dict[str, Any]], **train: Any) -> Params:
-    raw = yaml.safe_load(DEFAULT.read_text())
-    raw["data"]["aspects"] = ["A", "B"]
-    raw["seeds"] = [0, 1]
-    raw["train"] = {"epochs": 8, "batch_size": 16, "learning_rate": 3e-3, "standardise": False} | train
-    plain = {"domains": "source", "lambda": 0.0, "dropout": 0.3, "l2": 0.0}
-    raw["strategies"] = {name: plain | given for name, given in strategies.items()}
-    first = next(iter(strategies))
-    raw["evaluate"]["baseline"], raw["umap"]["strategies"] = first, [first]
-    raw["granularity"]["strategies"] = []
-    return Params.model_validate(raw)
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints are written below the current folder."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> tuple[pd.DataFrame, EmbeddingStore, pd.DataFrame]:
-    """Manifest, embeddings, and the true domains of the train clips."""
-    generator = np.random.default_rng(0)
-    domain = np.arange(CLIPS) % 3
-    score = generator.uniform(-1, 1, CLIPS)
-    frames = generator.normal(0, 0.5, (CLIPS, DIMENSION, FRAMES))
-    frames[:, 0] += 2 * score[:, None]
-    frames[:, 1] += 2 * (domain[:, None] - 1)
-    clip_ids = [f"{i:03d}" for i in range(CLIPS)]
-    folder = tmp_path / "embeddings"
-    clips = ({"0": clip.astype(np.float16), "pooled": clip.mean(axis=1).astype(np.float32)} for clip in frames)
-    write_store(folder, pd.Series(clip_ids), clips, {"name": "made up", "layers": [1]})
-    split = np.where(np.arange(CLIPS) < 64, "train", np.where(np.arange(CLIPS) < 80, "valid", "eval"))
-    noise = generator.normal(0, 0.5, (2, CLIPS))
-    scores = {
-        "A": (5.5 + 3 * score + noise[0]).astype(np.float32),
-        "B": (5.5 - 3 * score + noise[1]).astype(np.float32),
-    }
-    manifest = pd.DataFrame({"clip_id": clip_ids, "split": split, **scores})
-    domains = pd.DataFrame({"clip_id": clip_ids[:64], "domain": domain[:64].astype(np.int32)})
-    return manifest, EmbeddingStore(folder), domains
+def world(tmp_path: Path) -> World:
+    return make_world(tmp_path / "embeddings")
 
 
 def run(world: Any, out: Path, settings: Params, name: str, domains: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -77,7 +46,8 @@ def run(world: Any, out: Path, settings: Params, name: str, domains: pd.DataFram
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_models(folder).heads[0].state_dict()
+    """Of the first seed's head."""
+    return {name: value[0] for name, value in load_models(folder).head.state_dict().items()}
 
 
 def test_it_learns_and_predicts(world: Any, tmp_path: Path) -> None:
@@ -116,7 +86,7 @@ def test_at_lambda_zero_the_domains_change_nothing_but_the_classifier(world: Any
     )
     for name, value in one.items():
         assert torch.equal(value, two[name]), name
-    assert not torch.equal(one["encoder.0.weight"], adversarial["encoder.0.weight"])
+    assert not torch.equal(one["convolutions.0.weight"], adversarial["convolutions.0.weight"])
 
 
 def test_strategies_start_from_the_same_weights_and_see_the_same_batches(world: Any, tmp_path: Path) -> None:
@@ -153,30 +123,24 @@ def test_the_epoch_with_the_lowest_validation_loss_is_kept(world: Any, tmp_path:
     curves = pd.read_csv(tmp_path / "models" / "plain" / "curves.csv")
     split = select_split(manifest, "valid", store, ["A", "B"])
     assert any(entry["best_epoch"] < 12 for entry in models.config["seeds"].values())  # else nothing is shown
-    for seed, head in models.heads.items():
+    with torch.no_grad():
+        predicted = models.head(torch.from_numpy(store.read(split.rows)).float())
+    found = gaussian_nll(predicted, split.scores.expand(2, -1, -1), RATINGS).mean(dim=1)
+    for member, seed in enumerate(models.seeds):
         losses = curves.loc[curves["seed"] == seed, "validation_loss"].reset_index(drop=True)
         assert models.config["seeds"][str(seed)]["best_epoch"] == losses.idxmin() + 1
-        assert validate(head, store, split, 7, CPU) == pytest.approx(losses.min(), rel=1e-4)
-
-
-def test_first_weights_do_not_depend_on_the_domains() -> None:
-    options = {"dimension": 4, "frames": 60, "aspects": 2, "scale": (1, 10), "dropout": 0.3}
-    with torch_seed("init", 0):
-        one = MultiGauss(**options)
-    torch.rand(100)
-    with torch_seed("init", 0):
-        two = MultiGauss(**options)
-    assert torch.equal(one.quality[0].weight, two.quality[0].weight)
+        assert found[member].item() == pytest.approx(losses.min(), rel=1e-4)
 
 
 def test_features(world: Any, tmp_path: Path) -> None:
     run(world, tmp_path, params({"plain": {}}, epochs=1), "plain")
     _, store, _ = world
     models = load_models(tmp_path / "models" / "plain")
-    h = features_of_clips(models, 1, store, ["005", "001"], CPU)
+    h = features_of_clips(models, store, ["005", "001"], CPU)
     with torch.no_grad():
-        expected = models.heads[1].features(read_batch(store, np.array([5, 1]), CPU))
-    np.testing.assert_allclose(h, expected.numpy())
+        expected = models.head.encode(torch.from_numpy(store.read(np.array([5, 1]))).float()).h
+    assert list(h) == [0, 1]
+    np.testing.assert_allclose(h[1], expected[1].numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_a_loss_that_is_not_finite(world: Any, tmp_path: Path) -> None:
@@ -196,7 +160,7 @@ def test_an_empty_split(world: Any) -> None:
 def test_domains_an_adversary_cannot_use(world: Any) -> None:
     manifest, _, domains = world
     dat = StrategyParams.model_validate({"domains": "kmeans", "lambda": 0.1, "dropout": 0.3, "l2": 0.0})
-    watching = dat.model_copy(update={"lambda_": 0.0})
+    watching = dat.model_copy(update={"lambda_": (0.0,)})
     one_member = domains.assign(domain=[3] + [0, 1, 2] * 21)
     with pytest.raises(DatmosError, match=r"'kmeans': domain 3 has one train clip.*3: 1"):
         match_domains(manifest, one_member, dat)
@@ -204,7 +168,17 @@ def test_domains_an_adversary_cannot_use(world: Any) -> None:
         match_domains(manifest, domains.assign(domain=0), dat)
     with pytest.raises(DatmosError, match=r"1 train clips have no domain in data/domains/kmeans\.parquet"):
         match_domains(manifest, domains.iloc[1:], dat)
-    assert match_domains(manifest, one_member, watching).tolist() == list(one_member["domain"])
+    assert match_domains(manifest, one_member, watching)[:, 0].tolist() == list(one_member["domain"])
+
+
+def test_every_adversary_has_its_domains(world: Any) -> None:
+    manifest, _, domains = world
+    table = domains.rename(columns={"domain": "source"}).assign(kmeans=np.arange(64, dtype=np.int32) // 8)
+    strategy = StrategyParams.model_validate(PLAIN | {"domains": "source_kmeans", "lambda": [0.5, 0.1]})
+    labels = match_domains(manifest, table, strategy)
+    assert labels.tolist() == table[["source", "kmeans"]].to_numpy().tolist()
+    with pytest.raises(DatmosError, match="domains 'kmeans': all 64 train clips are one domain"):
+        match_domains(manifest, table.assign(kmeans=0), strategy)
 
 
 def test_splits_hold_rows_and_scores(world: Any) -> None:
@@ -226,7 +200,8 @@ def test_standardised_channels_have_mean_0_and_sd_1_and_the_numbers_stay_with_th
     np.testing.assert_allclose(std, frames.std(axis=(0, 2)), rtol=1e-5)
     for standardise in (True, False):
         run(world, tmp_path, params({"plain": {}}, epochs=1, standardise=standardise), "plain")
-        for head in load_models(tmp_path / "models" / "plain").heads.values():
-            expected = (mean, 1 / std) if standardise else (torch.zeros(DIMENSION), torch.ones(DIMENSION))
-            torch.testing.assert_close(head.shift[:, 0], expected[0])
-            torch.testing.assert_close(head.gain[:, 0], expected[1])
+        head = load_models(tmp_path / "models" / "plain").head
+        expected = (mean, 1 / std) if standardise else (torch.zeros(DIMENSION), torch.ones(DIMENSION))
+        for shift, gain in zip(head.shift, head.gain, strict=True):
+            torch.testing.assert_close(shift[:, 0], expected[0])
+            torch.testing.assert_close(gain[:, 0], expected[1])

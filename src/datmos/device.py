@@ -10,3 +10,8 @@ def pick_device() -> torch.device:
     if torch.backends.mps.is_available():
         return torch.device("mps")
     return torch.device("cpu")
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Compute in bfloat16 where the hardware gains by it (CUDA); elsewhere in full precision."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")

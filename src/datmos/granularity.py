@@ -10,23 +10,29 @@ from datmos.params import Params
 from datmos.predict import predict_clips
 from datmos.ratings import COUNTERFACTUAL
 from datmos.store import EmbeddingStore
-from datmos.trial import train_trial, with_k
+from datmos.trial import train_trials, with_k
 
 
-def score_with_k(
-    params: Params, name: str, k: int, manifest: pd.DataFrame, store: EmbeddingStore
-) -> dict[str, dict[str, Any]]:
-    """Label, train, predict and score the strategy ``name`` with ``k`` domains, with every seed of the params.
+def score_every_k(
+    params: Params, name: str, manifest: pd.DataFrame, store: EmbeddingStore
+) -> dict[int, dict[str, dict[str, Any]]]:
+    """Label, train, predict and score the strategy ``name`` with every K of the params and every seed, all at once.
 
     Returns:
-        ``{aspect: {metric: summary}}`` of the system-level metrics, as `evaluate_predictions` has them.
+        ``{k: {aspect: {metric: summary}}}`` of the system-level metrics, as `evaluate_predictions` has them.
 
     Raises:
-        DatmosError: see `train_trial`, `evaluate_predictions`.
+        DatmosError: see `train_trials`, `evaluate_predictions`.
     """
-    models = train_trial(with_k(params, name, k), name, manifest, store)
+    ks = params.granularity.k
+    if not ks:
+        return {}
+    models = train_trials([with_k(params, name, k) for k in ks], name, manifest, store)
     evaluated = manifest[manifest["split"] != COUNTERFACTUAL]
     clip_ids = list(evaluated.loc[evaluated["split"] == "eval", "clip_id"])
-    predictions = predict_clips(models, store, clip_ids, pick_device())
-    metrics = evaluate_predictions(predictions, evaluated, params.data.aspects)
-    return {aspect: scores["system"] for aspect, scores in metrics.items()}
+    scores = {}
+    for k, of_k in zip(ks, models, strict=True):
+        predictions = predict_clips(of_k, store, clip_ids, pick_device())
+        metrics = evaluate_predictions(predictions, evaluated, params.data.aspects)
+        scores[k] = {aspect: own["system"] for aspect, own in metrics.items()}
+    return scores

@@ -9,14 +9,29 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from datmos.files import read_json, write_json
-from datmos.heads import MultiGauss
+from datmos.heads.interface import Head, HeadOptions
+from datmos.heads.registry import HEADS
+from datmos.stacked import stack
 
 
 class Models(NamedTuple):
-    """The heads of one strategy, one a seed, in evaluation mode on the CPU, and their config.json."""
+    """The heads of one strategy: one module of M members, one a seed, in evaluation mode; and their config."""
 
-    heads: dict[int, MultiGauss]
+    head: Head
+    seeds: list[int]  # (M,) of the members
     config: dict[str, Any]
+
+
+def make_models(config: dict[str, Any], weights: Mapping[int, dict[str, Tensor]]) -> Models:
+    """Put together heads from their ``weights`` by seed, named head.*, on the CPU."""
+    options = HeadOptions(**config["head"])
+    heads = []
+    for tensors in weights.values():
+        head = HEADS[config["kind"]](options)
+        own = {name.removeprefix("head."): value for name, value in tensors.items() if name.startswith("head.")}
+        head.load_state_dict({name: value.unsqueeze(0) for name, value in own.items()})
+        heads.append(head)
+    return Models(stack(heads).eval(), list(weights), config)
 
 
 def save_models(folder: Path, config: dict[str, Any], weights: Mapping[int, dict[str, Tensor]]) -> None:
@@ -31,15 +46,8 @@ def save_models(folder: Path, config: dict[str, Any], weights: Mapping[int, dict
 def load_models(folder: Path) -> Models:
     """Read what `save_models` wrote."""
     config = read_json(folder / "config.json")
-    heads = {}
-    for seed in config["seeds"]:
-        head = MultiGauss(**config["head"])
-        tensors = load_file(folder / f"seed_{seed}.safetensors")
-        head.load_state_dict(
-            {name.removeprefix("head."): value for name, value in tensors.items() if name.startswith("head.")}
-        )
-        heads[int(seed)] = head.eval()
-    return Models(heads, config)
+    weights = {int(seed): load_file(folder / f"seed_{seed}.safetensors") for seed in config["seeds"]}
+    return make_models(config, weights)
 
 
 def batched(rows: Any, size: int) -> list[Any]:
@@ -47,6 +55,6 @@ def batched(rows: Any, size: int) -> list[Any]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def on_cpu(module: torch.nn.Module, prefix: str) -> dict[str, Tensor]:
-    """Copy a module's weights, named ``prefix.name``."""
-    return {f"{prefix}.{name}": value.detach().cpu().clone() for name, value in module.state_dict().items()}
+def count_members(head: torch.nn.Module) -> int:
+    """Return M."""
+    return next(head.parameters()).shape[0]

@@ -19,6 +19,10 @@ def _not_bool(value: Any) -> Any:
     return value
 
 
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
 Int = Annotated[int, BeforeValidator(_not_bool)]
 Float = Annotated[float, BeforeValidator(_not_bool), Field(allow_inf_nan=False)]
 Count = Annotated[Int, Field(ge=1)]
@@ -33,7 +37,9 @@ MANIFEST_COLUMNS = (  # beside the aspects, which therefore can't have these nam
     "sha256", "seed",
 )  # fmt: skip
 ASPECT_SUFFIXES = ("_ratings", "_true", "_std")  # of columns that belong to an aspect
-DomainRule = Literal["source", "kmeans", "random"]
+DomainRule = Literal["source", "kmeans", "random", "source_kmeans"]
+BRANCHES = {"source_kmeans": ("source", "kmeans")}  # rules that label every clip twice: an adversary for each
+NUMBERED = {"kmeans": "kmeans", "random": "random", "source_kmeans": "kmeans"}  # rule: the entry with its k
 
 
 class _Section(BaseModel):
@@ -138,6 +144,7 @@ class KmeansParams(_Section):
     k: Annotated[Int, Field(ge=2)]
     seed: Seed
     layer: Layer | None
+    average_over: Literal["frames", "channels"]
 
 
 class RandomParams(_Section):
@@ -145,6 +152,7 @@ class RandomParams(_Section):
 
     k: Annotated[Int, Field(ge=2)] | None
     seed: Seed
+    balanced: bool
 
 
 class TrainParams(_Section):
@@ -154,15 +162,60 @@ class TrainParams(_Section):
     batch_size: Count
     learning_rate: Positive
     standardise: bool
+    optimiser: Literal["adam", "adamw"]
+    gradient_clip: Positive | None
+    reversal: Literal["one", "lambda"]
+    checkpoint: Literal["validation_loss", "validation_srcc"]
+    shared_order: bool
 
 
 class StrategyParams(_Section):
-    """One training recipe."""
+    """One training recipe: what an entry does not name is as in the paper's baseline."""
 
     domains: DomainRule
-    lambda_: Annotated[NotNegative, Field(alias="lambda")]
+    lambda_: Annotated[tuple[NotNegative, ...], BeforeValidator(_as_list), Field(alias="lambda", min_length=1)]
     dropout: Annotated[Float, Field(ge=0, lt=1)]
     l2: NotNegative
+    head: Literal["multigauss", "drasp", "aesa", "aspect_groups"] = "multigauss"
+    groups: list[list[Name]] = []
+    loss: Literal["gaussian_nll", "gaussian_nll_floored", "squared_error", "qamro"] = "gaussian_nll"
+    triplet: NotNegative = 0.0
+    warm_up: bool = False
+    score_bins: Count = 1
+    label_smoothing: Annotated[Float, Field(ge=0, lt=1)] = 0.0
+    invariance: Literal["none", "coral", "group_dro", "v_rex"] = "none"
+    invariance_weight: NotNegative = 0.0
+    mixup: NotNegative = 0.0
+    average: Annotated[Float, Field(ge=0, lt=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        branches = BRANCHES.get(self.domains, (self.domains,))
+        if len(self.lambda_) != len(branches):
+            raise ValueError(
+                f"lambda: domains {self.domains} need {len(branches)}, one for {' and one for '.join(branches)}; "
+                f"got {list(self.lambda_)}"
+            )
+        if (self.head == "aspect_groups") != bool(self.groups):
+            raise ValueError(
+                f"groups: lists of aspects are for head aspect_groups, which needs them; got {self.groups} with "
+                f"head {self.head}"
+            )
+        if self.groups and len(self.groups) != len(branches):
+            raise ValueError(
+                f"groups: one for each adversary ({', '.join(branches)}) is expected, got {len(self.groups)}"
+            )
+        if (self.invariance == "none") != (self.invariance_weight == 0):
+            raise ValueError(
+                f"invariance_weight: above 0 with an invariance and 0 without, got {self.invariance_weight:g} with "
+                f"{self.invariance}"
+            )
+        return self
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether any gradient flows back from a domain classifier."""
+        return any(value > 0 for value in self.lambda_)
 
 
 class EvaluateParams(_Section):
@@ -232,11 +285,18 @@ class Params(_Section):
                         f"{key}: unknown strategy '{name}'{nearest(name, self.strategies)} "
                         f"Expected one of: {', '.join(self.strategies)}"
                     )
+        for name, strategy in self.strategies.items():
+            routed = sorted(aspect for group in strategy.groups for aspect in group)
+            if strategy.groups and routed != sorted(self.data.aspects):
+                raise ValueError(
+                    f"strategies.{name}.groups: every one of data.aspects {self.data.aspects} once is expected, "
+                    f"got {strategy.groups}"
+                )
         for name in self.granularity.strategies:
-            if (rule := self.strategies[name].domains) == "source":
+            if (rule := self.strategies[name].domains) not in NUMBERED:
                 raise ValueError(
                     f"granularity.strategies: the domains of '{name}' are '{rule}', whose number is given; "
-                    "strategies with domains kmeans or random are expected"
+                    f"strategies with domains {', '.join(NUMBERED)} are expected"
                 )
         return self
 

@@ -1,14 +1,17 @@
 """From trained heads to predictions of clips."""
 
+from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import torch
 
-from datmos.models import Models, batched
+from datmos.batches import FrameReader
+from datmos.device import mixed_precision
+from datmos.heads.interface import Encoded
+from datmos.models import Models
 from datmos.store import EmbeddingStore
-from datmos.train import mixed_precision, read_batch
 
 BATCH_SIZE = 64  # bounds memory; no score depends on it
 
@@ -22,17 +25,11 @@ def predict_clips(models: Models, store: EmbeddingStore, clip_ids: list[str], de
         the order of ``clip_ids``; float32, in rating points (covariances: squared).
     """
     aspects: list[str] = models.config["aspects"]
-    rows = store.rows(clip_ids)
+    predicted = [models.head.predict(encoded.h) for encoded in _encode(models, store, clip_ids, device)]
+    means = torch.cat([part.mean.cpu() for part in predicted], dim=1).numpy()  # (M, N, A)
+    covariances = torch.cat([part.covariance.cpu() for part in predicted], dim=1).numpy()  # (M, N, A, A)
     tables = []
-    for seed, head in models.heads.items():
-        head.to(device)
-        means, covariances = [], []
-        for batch in batched(rows, BATCH_SIZE):
-            with mixed_precision(device):
-                predicted = head(read_batch(store, batch, device))
-            means.append(predicted.mean.cpu())
-            covariances.append(predicted.covariance.cpu())
-        mean, covariance = torch.cat(means).numpy(), torch.cat(covariances).numpy()  # (N, A), (N, A, A)
+    for seed, mean, covariance in sorted(zip(models.seeds, means, covariances, strict=True), key=lambda x: x[0]):
         columns = {"clip_id": clip_ids, "seed": np.int32(seed)}
         columns |= {aspect: mean[:, a] for a, aspect in enumerate(aspects)}
         columns |= {f"{aspect}_std": np.sqrt(covariance[:, a, a]) for a, aspect in enumerate(aspects)}
@@ -45,9 +42,16 @@ def predict_clips(models: Models, store: EmbeddingStore, clip_ids: list[str], de
 
 @torch.inference_mode()
 def features_of_clips(
-    models: Models, seed: int, store: EmbeddingStore, clip_ids: list[str], device: torch.device
-) -> np.ndarray:
-    """Return h of clips under one seed's head, float32, shape (number of clips, width)."""
-    head = models.heads[seed].to(device)
-    batches = batched(store.rows(clip_ids), BATCH_SIZE)
-    return torch.cat([head.features(read_batch(store, rows, device)).cpu() for rows in batches]).numpy()
+    models: Models, store: EmbeddingStore, clip_ids: list[str], device: torch.device
+) -> dict[int, np.ndarray]:
+    """Return h of clips under the head of every seed, float32, shape (number of clips, width)."""
+    h = torch.cat([encoded.h.cpu() for encoded in _encode(models, store, clip_ids, device)], dim=1)
+    return dict(zip(models.seeds, h.float().numpy(), strict=True))
+
+
+def _encode(models: Models, store: EmbeddingStore, clip_ids: list[str], device: torch.device) -> Iterator[Encoded]:
+    head = models.head.to(device)
+    reader = FrameReader(store, store.rows(clip_ids), device, head.reads_layers)
+    for places in torch.arange(len(clip_ids)).split(BATCH_SIZE):
+        with mixed_precision(device):
+            yield head.encode(reader.read(places[None]))

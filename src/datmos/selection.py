@@ -13,10 +13,10 @@ import pandas as pd
 
 from datmos.device import pick_device
 from datmos.errors import DatmosError
-from datmos.params import Params
+from datmos.params import NUMBERED, Params
 from datmos.predict import predict_clips
 from datmos.store import EmbeddingStore
-from datmos.trial import train_trial, with_k
+from datmos.trial import train_trials, with_k
 
 Folds = Iterator[tuple[pd.DataFrame, pd.DataFrame]]  # clips to learn from (train and valid), clips to be scored on
 
@@ -52,7 +52,7 @@ WARNING = "oracle: reads the eval ratings; an upper bound, never a basis for a c
 class Candidate(NamedTuple):
     """Settings of a strategy that could be chosen."""
 
-    lambda_: float
+    lambda_: tuple[float, ...]  # of each adversary
     k: int | None  # None: the strategy's domains have no number to choose
 
 
@@ -62,10 +62,15 @@ def list_candidates(
     """Combine every lambda with every K; None stands for what the params say.
 
     Raises:
-        DatmosError: K is given, but the domains of the strategy have none; or a value is out of range.
+        DatmosError: K is given, but the domains of the strategy have none; lambda is given, but the strategy has
+            several; or a value is out of range.
     """
     strategy = params.strategies[name]
-    if ks and strategy.domains == "source":
+    if lambdas and len(strategy.lambda_) > 1:
+        raise DatmosError(
+            f"--lambda: '{name}' has {len(strategy.lambda_)} adversaries; set strategies.{name}.lambda instead"
+        )
+    if ks and strategy.domains not in NUMBERED:
         raise DatmosError(
             f"--k: the domains of '{name}' are '{strategy.domains}', whose number is given; leave --k out"
         )
@@ -74,7 +79,8 @@ def list_candidates(
     if bad_k := [k for k in ks or [] if k < 2]:
         raise DatmosError(f"--k: 2 or more is expected, got {bad_k[0]}")
     numbers: list[int | None] = [*ks] if ks else [None]
-    return [Candidate(lambda_, k) for lambda_, k in product(lambdas or [strategy.lambda_], numbers)]
+    values = [(value,) for value in lambdas] if lambdas else [strategy.lambda_]
+    return [Candidate(lambda_, k) for lambda_, k in product(values, numbers)]
 
 
 def score_candidates(
@@ -102,7 +108,7 @@ def score_candidates(
         the mean over aspects. std is over seeds (ddof 1).
 
     Raises:
-        DatmosError: see `train_trial`; or there is only one source to leave out.
+        DatmosError: see `train_trials`; or there is only one source to leave out.
     """
     visible = manifest if criterion == "oracle" else manifest[manifest["split"].isin(["train", "valid"])]
     folds = list(CRITERIA[criterion](visible))
@@ -114,7 +120,7 @@ def score_candidates(
         mse = np.mean(by_fold, axis=0)  # (R, A)
         of_seeds = mse.mean(axis=1)
         yield {
-            "lambda": candidate.lambda_,
+            "lambda": candidate.lambda_[0] if len(candidate.lambda_) == 1 else list(candidate.lambda_),
             "k": candidate.k,
             "aspects": {
                 aspect: {"mse": float(own.mean()), "seeds": own.tolist()}
@@ -136,7 +142,7 @@ def _errors(
     params: Params, name: str, clips: pd.DataFrame, scored: pd.DataFrame, store: EmbeddingStore
 ) -> np.ndarray:
     """Squared error of the scored clips by seed and aspect, (R, A)."""
-    models = train_trial(params, name, clips, store)
+    models = train_trials([params], name, clips, store)[0]
     predictions = predict_clips(models, store, list(scored["clip_id"]), pick_device())
     aspects = params.data.aspects
     actual = scored[aspects].to_numpy(np.float64)
@@ -174,7 +180,7 @@ def selection_table(scores: Sequence[dict[str, Any]], aspects: Sequence[str]) ->
     table = pd.DataFrame(
         {
             "": marks,
-            "lambda": [f"{one['lambda']:g}" for one in scores],
+            "lambda": [_written(one["lambda"]) for one in scores],
             "k": ["" if one["k"] is None else str(one["k"]) for one in scores],
             "mse": [f"{one['mse']:.3f}" for one in scores],
             "std": ["" if np.isnan(one["std"]) else f"{one['std']:.3f}" for one in scores],
@@ -186,8 +192,12 @@ def selection_table(scores: Sequence[dict[str, Any]], aspects: Sequence[str]) ->
 
 def adoption(params: Params, name: str, chosen: dict[str, Any]) -> str:
     """Return the command that adopts a candidate."""
-    rule = params.strategies[name].domains
-    settings = [f"-S strategies.{name}.lambda={chosen['lambda']:g}"]
+    settings = [f"-S 'strategies.{name}.lambda={_written(chosen['lambda'])}'"]
     if chosen["k"] is not None:
-        settings.append(f"-S {rule}.k={chosen['k']}")
+        settings.append(f"-S {NUMBERED[params.strategies[name].domains]}.k={chosen['k']}")
     return "dvc exp run " + " ".join(settings)
+
+
+def _written(lambda_: float | list[float]) -> str:
+    """A lambda, or a list of them, as `-S` takes it."""
+    return f"[{','.join(map(_written, lambda_))}]" if isinstance(lambda_, list) else f"{lambda_:g}"

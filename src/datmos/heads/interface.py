@@ -1,0 +1,122 @@
+"""What every head offers to the training loop and to predictions."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from datmos.stacked import Noise
+
+
+class Gaussian(NamedTuple):
+    """Predicted distributions of the scores of a batch: M members, A aspects.
+
+    The covariance is kept as a factor, from which its determinant and inverse follow without loss.
+    """
+
+    mean: Tensor  # (M, B, A)
+    factor: Tensor  # (M, B, A, A), upper triangular, covariance = factor @ factor.T
+
+    @property
+    def covariance(self) -> Tensor:
+        """Covariance, shape (M, B, A, A)."""
+        return self.factor @ self.factor.mT
+
+
+class HeadOptions(NamedTuple):
+    """What a head is made for."""
+
+    dimension: int  # D of the embeddings
+    frames: int  # T of the embeddings
+    layers: int  # how many layers of the encoder the store holds
+    aspects: tuple[str, ...]
+    scale: tuple[float, float]  # lowest and highest rating; outputs of -1 and 1 are mapped there
+    dropout: float  # probability
+    groups: tuple[tuple[str, ...], ...]  # aspects that are routed together, for heads that do that
+
+
+class Encoded(NamedTuple):
+    """What a head makes of embeddings on the way to a prediction."""
+
+    h: Tensor  # (M, B, width)
+    views: tuple[Tensor, ...]  # (M, B, view_width) for each adversary; a single view is for all of them
+
+
+class Head(nn.Module, ABC):
+    """A trainable model on embeddings: M members, made with one (see `datmos.stacked`).
+
+    Embeddings come as (B, D, T), shared by all members, or as (M, B, D, T); for a head that `reads_layers` as
+    (B, L, D, T) or (M, B, L, D, T).
+
+    Attributes:
+        width: of h.
+        view_width: of what an adversary sees; h itself unless a head says otherwise.
+        shift, gain: (M, D, 1); a head takes (x - shift) * gain, so that channels are alike (`standardise`).
+        spread: (M, A, A); factor of the covariance of a head that was trained as a point predictor, else 0.
+    """
+
+    reads_layers = False
+    shift: Tensor
+    gain: Tensor
+    spread: Tensor
+
+    def __init__(self, options: HeadOptions, width: int) -> None:
+        super().__init__()
+        self.options = options
+        self.width = self.view_width = width
+        low, high = options.scale
+        self.half_range, self.middle = (high - low) / 2, (high + low) / 2
+        self.register_buffer("shift", torch.zeros(1, options.dimension, 1))
+        self.register_buffer("gain", torch.ones(1, options.dimension, 1))
+        aspects = len(options.aspects)
+        self.register_buffer("spread", torch.zeros(1, aspects, aspects))
+
+    @abstractmethod
+    def encode(self, embeddings: Tensor, noise: Noise | None = None) -> Encoded:
+        """Map embeddings to h; ``noise`` is the source of dropout, None for evaluation."""
+
+    @abstractmethod
+    def predict(self, h: Tensor) -> Gaussian:
+        """Map h (M, B, width) to the distribution of the scores."""
+
+    def forward(self, embeddings: Tensor) -> Gaussian:
+        """Map embeddings to the distribution of the scores."""
+        return self.predict(self.encode(embeddings).h)
+
+    def standardise(self, mean: Tensor, std: Tensor) -> None:
+        """Bring every channel of the embeddings to mean 0 and SD 1 from now on; ``mean``, ``std``: (D,).
+
+        A channel that hardly varies (a thousandth of the median SD) is only centred. The numbers are saved with
+        the weights.
+        """
+        gain = torch.where(std > 1e-3 * std.median(), 1 / std, 1.0)
+        self.shift.copy_(mean.unsqueeze(1).expand_as(self.shift))
+        self.gain.copy_(gain.unsqueeze(1).expand_as(self.gain))
+
+    def to_gaussian(self, out: Tensor) -> Gaussian:
+        """Read A means, A diagonal elements and the upper triangle of the factor, row by row, from (M, B, outputs).
+
+        Mean m -> half * m + middle of the rating scale, factor -> half * factor. In evaluation mode, a ``spread``
+        that is set is the factor of every clip.
+        """
+        a = len(self.options.aspects)
+        out = out.float()  # full precision whatever autocast chose
+        mean = self.half_range * out[..., :a] + self.middle
+        if not self.training and self.spread.any():
+            return Gaussian(mean, self.spread.unsqueeze(1).expand(*out.shape[:2], a, a))
+        rows, columns = torch.triu_indices(a, a, offset=1, device=out.device)
+        factor = torch.diag_embed(functional.softplus(out[..., a : 2 * a]))  # (M, B, A, A)
+        factor[..., rows, columns] = out[..., 2 * a :]
+        return Gaussian(mean, self.half_range * factor)
+
+
+def outputs_of(aspects: int) -> int:
+    """How many numbers `Head.to_gaussian` reads: mean, diagonal and upper triangle."""
+    return aspects + aspects * (aspects + 1) // 2
+
+
+def upper_factor(covariance: Tensor) -> Tensor:
+    """Return the upper triangular F with F F' = covariance, for covariances (..., A, A)."""
+    return torch.linalg.cholesky(covariance.flip(-1, -2)).flip(-1, -2)

@@ -1,0 +1,131 @@
+"""What every head promises (`datmos.heads.interface`), whichever it is."""
+
+import pytest
+import torch
+
+from datmos.heads.interface import outputs_of, upper_factor
+from datmos.heads.registry import HEADS
+from datmos.stacked import member_state
+from made import CLIPS, DIMENSION, LAYERS, embeddings, make, noise, options, together
+
+EVERY = pytest.mark.parametrize("name", HEADS)
+
+
+@EVERY
+@pytest.mark.parametrize("aspects", [1, 2, 4, 5])
+def test_covariance_is_symmetric_and_positive_definite(name: str, aspects: int) -> None:
+    head = make(name, aspects=("A", "B", "C", "D", "E")[:aspects])
+    gaussian = head(embeddings(name))
+    covariance = gaussian.covariance
+    assert gaussian.mean.shape == (1, CLIPS, aspects)
+    assert torch.equal(gaussian.factor, gaussian.factor.triu())
+    torch.testing.assert_close(covariance, covariance.mT)
+    assert (torch.linalg.eigvalsh(covariance.double()) > 0).all()
+
+
+@EVERY
+@pytest.mark.parametrize("shared", [True, False])
+def test_members_together_are_the_same_as_alone(name: str, shared: bool) -> None:
+    """Outputs, dropout and gradients of every member, to rounding."""
+    seeds = (3, 4, 5)
+    head, x = together(name, seeds).train(), embeddings(name, None if shared else len(seeds))
+    encoded = head.encode(x, noise(*seeds))
+    mean, factor = head.predict(encoded.h)
+    (mean.square().sum() + factor.square().sum() + sum(view.square().sum() for view in encoded.views)).backward()
+    for member, seed in enumerate(seeds):
+        alone = make(name, seed).train()
+        own = alone.encode(x if shared else x[member : member + 1], noise(seed))
+        own_mean, own_factor = alone.predict(own.h)
+        torch.testing.assert_close(encoded.h[member], own.h[0])
+        torch.testing.assert_close(mean[member], own_mean[0])
+        torch.testing.assert_close(factor[member], own_factor[0])
+        for view, own_view in zip(encoded.views, own.views, strict=True):
+            torch.testing.assert_close(view[member], own_view[0])
+        views = sum(view.square().sum() for view in own.views)
+        (own_mean.square().sum() + own_factor.square().sum() + views).backward()
+        weights = dict(alone.named_parameters())
+        for parameter_name, parameter in head.named_parameters():
+            expected = weights[parameter_name].grad
+            torch.testing.assert_close(
+                parameter.grad[member], expected[0], rtol=1e-4, atol=1e-4 * float(expected.abs().max()) + 1e-6
+            )
+
+
+@EVERY
+def test_a_member_can_be_taken_out(name: str) -> None:
+    head, x = together(name, (1, 2)), embeddings(name)
+    alone = make(name, 9)
+    state = {key.removeprefix("head."): value[None] for key, value in member_state(head, 1, "head").items()}
+    alone.load_state_dict(state)
+    torch.testing.assert_close(alone(x).mean[0], head(x).mean[1])
+
+
+@EVERY
+def test_dropout_in_training_alone_and_by_the_given_streams(name: str) -> None:
+    head, x = make(name), embeddings(name)
+    assert torch.equal(head.encode(x).h, head.encode(x).h)
+    first, again, other = (head.encode(x, noise(seed)).h for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other)
+    assert not torch.allclose(first, head.encode(x).h)
+
+
+@EVERY
+def test_outputs_zero_and_one_are_the_middle_and_the_end_of_the_scale(name: str) -> None:
+    head = make(name, aspects=("A", "B"), scale=(0.0, 100.0))
+    out = torch.tensor([[[0.0, 1.0, 0.0, 0.0, 0.5]]])
+    mean, factor = head.to_gaussian(out)
+    assert out.shape[-1] == outputs_of(2)
+    assert mean.tolist() == [[[50.0, 100.0]]]
+    softplus_of_zero = 0.6931472
+    torch.testing.assert_close(factor[0, 0] / 50, torch.tensor([[softplus_of_zero, 0.5], [0.0, softplus_of_zero]]))
+
+
+@EVERY
+def test_widths(name: str) -> None:
+    head = make(name)
+    encoded = head.encode(embeddings(name))
+    assert encoded.h.shape == (1, CLIPS, head.width)
+    assert {view.shape for view in encoded.views} == {(1, CLIPS, head.view_width)}
+
+
+@EVERY
+def test_standardised_embeddings_meet_the_head_at_mean_0_and_sd_1(name: str) -> None:
+    plain, standardised = make(name), make(name)
+    mean, std = torch.randn(DIMENSION), torch.rand(DIMENSION) + 0.5
+    standardised.standardise(mean, std)
+    x = embeddings(name)
+    moved = x * std[:, None] + mean[:, None]
+    torch.testing.assert_close(standardised.encode(moved).h, plain.encode(x).h, rtol=1e-3, atol=1e-4)
+
+
+@EVERY
+def test_a_channel_that_never_varies_is_only_centred(name: str) -> None:
+    head = make(name, dimension=3)
+    head.standardise(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 0.0, 4.0]))
+    assert head.gain.flatten().tolist() == [0.5, 1.0, 0.25]
+    assert head.shift.flatten().tolist() == [1.0, 2.0, 3.0]
+
+
+@EVERY
+def test_the_spread_of_a_point_predictor_is_every_clips_covariance_in_evaluation(name: str) -> None:
+    head, x = together(name, (1, 2), aspects=("A", "B")), embeddings(name)
+    covariance = torch.tensor([[[2.0, 0.3], [0.3, 1.0]], [[4.0, -1.0], [-1.0, 3.0]]])
+    head.spread.copy_(upper_factor(covariance))
+    found = head.eval()(x)
+    torch.testing.assert_close(found.covariance, covariance[:, None].expand(2, CLIPS, 2, 2))
+    trained = head.train()(x)
+    torch.testing.assert_close(trained.mean, found.mean)
+    assert not torch.allclose(trained.covariance, found.covariance)
+
+
+def test_upper_factor() -> None:
+    covariance = torch.tensor([[4.0, 2.0], [2.0, 5.0]])
+    factor = upper_factor(covariance)
+    assert torch.equal(factor, factor.triu())
+    torch.testing.assert_close(factor @ factor.mT, covariance)
+
+
+def test_only_heads_that_say_so_read_layers() -> None:
+    assert {name for name, head in HEADS.items() if head.reads_layers} == {"aesa"}
+    assert options().layers == LAYERS
