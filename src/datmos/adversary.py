@@ -64,7 +64,8 @@ class DomainClassifier(nn.Module):
         self.bins = bins
         self.layers = perceptron(width + (bins if bins > 1 else 0), 64, 32, domains)
         last = self.layers[-1]
-        assert isinstance(last, Linear) and last.bias is not None
+        assert isinstance(last, Linear)
+        assert last.bias is not None
         last.weight = nn.Parameter(functional.pad(last.weight.detach(), (0, 0, 0, padded - domains)))
         last.bias = nn.Parameter(functional.pad(last.bias.detach(), (0, padded - domains)))
         self.register_buffer("present", (torch.arange(padded) < domains).unsqueeze(0))
