@@ -12,7 +12,6 @@ process up. Every run is a process of its own, and the two take turns, so that o
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ import soundfile
 import torch
 import torchaudio
 import yaml
+from machine import matmul_peak, memory_text, peak_memory
 from torch.nn.utils import parametrize
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
@@ -145,27 +145,6 @@ def run_one(way: str, folder: Path, count: int, seconds: float, layer: int) -> N
     print(json.dumps(found))
 
 
-def peak_memory() -> float:
-    """The largest memory of this process, GiB. Not ru_maxrss: that begins with the parent's."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**30  # bytes on macOS
-
-
-def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
-    """The best rate of a large matrix multiplication, FLOP/s."""
-    size = 8192 if device.type == "cuda" else 2048
-    a = torch.randn(size, size, device=device, dtype=dtype)
-    rates = []
-    for _ in range(10):
-        started = time.perf_counter()
-        (a @ a)[0, 0].item()
-        rates.append(2 * size**3 / (time.perf_counter() - started))
-    return max(rates)
-
-
 @torch.inference_mode()
 def flop_of_a_clip(model_folder: Path, layers: int, seconds: float) -> float:
     model = AutoModel.from_pretrained(model_folder, num_hidden_layers=layers).eval()
@@ -212,7 +191,7 @@ def main() -> None:
                 flop = flop_of_a_clip(folder / "model", blocks if way == "published" else layer, options.seconds)
                 print(
                     f"  {way:10} {rate:8.3f} clips/s   {rate * options.seconds:7.2f} x real time   "
-                    f"{rate * flop / peaks[way]:4.0%} of the matmul rate   {memory(runs)}"
+                    f"{rate * flop / peaks[way]:4.0%} of the matmul rate   {memory_text(runs)}"
                 )
             ratios = [a["seconds"] / b["seconds"] for a, b in zip(found["published"], found["ours"], strict=True)]
             print(f"  ratio {np.median(ratios):.2f} (turns: {', '.join(f'{ratio:.2f}' for ratio in ratios)})")
@@ -221,13 +200,7 @@ def main() -> None:
             print(f"  squared difference of the values: {error:.1e} of their variance (float16 alone: about 5e-8)")
         print("\npeak memory of ours, layer 1")
         for count in (options.clips, 10 * options.clips):
-            print(f"  {count:6} clips: {memory([measure('ours', folder, count, options.seconds, 1)])}")
-
-
-def memory(runs: list[dict[str, float]]) -> str:
-    text = f"{max(run['memory'] for run in runs):.2f} GiB"
-    gpu = max(run.get("gpu_memory", 0.0) for run in runs)
-    return text + (f", GPU {gpu:.2f} GiB" if gpu else "")
+            print(f"  {count:6} clips: {memory_text([measure('ours', folder, count, options.seconds, 1)])}")
 
 
 if __name__ == "__main__":

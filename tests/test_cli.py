@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from datmos.params import Params
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -18,7 +20,11 @@ def datmos(*arguments: str, folder: Path = REPOSITORY) -> subprocess.CompletedPr
 def test_check_params_prints_what_the_stages_read() -> None:
     result = datmos("check", "params")
     assert result.returncode == 0
-    assert yaml.safe_load(result.stdout) == yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    printed, given = yaml.safe_load(result.stdout), yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    assert Params.model_validate(printed) == Params.model_validate(given)
+    for name, strategy in given["strategies"].items():
+        assert printed["strategies"][name]["lambda"] == strategy["lambda"]
+        assert printed["strategies"][name]["loss"] == "gaussian_nll"  # what an entry leaves out is printed too
 
 
 def test_a_wrong_setting_is_one_message_without_a_traceback(tmp_path: Path) -> None:

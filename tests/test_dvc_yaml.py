@@ -9,7 +9,10 @@ import pytest
 import yaml
 
 from datmos.domains import DOMAIN_RULES
-from datmos.params import DomainRule, Params
+from datmos.heads.registry import HEADS
+from datmos.invariance import INVARIANCES
+from datmos.losses import TASK_LOSSES
+from datmos.params import BRANCHES, NUMBERED, DomainRule, Params, StrategyParams
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PIPELINE = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())
@@ -42,7 +45,7 @@ def test_imported_modules_sees_nested_and_indirect_imports(tmp_path: Path) -> No
     script = tmp_path / "script.py"
     script.write_text("def f():\n    from datmos.losses import gaussian_nll\n")
     names = {path.name for path in imported_modules(script)}
-    assert names == {"losses.py", "heads.py", "errors.py"}
+    assert names == {"losses.py", "interface.py", "stacked.py"}
 
 
 @pytest.mark.parametrize("stage", PIPELINE["stages"])
@@ -86,12 +89,22 @@ def lookup(name: str) -> Any:
 
 
 def test_every_domain_rule_has_a_stage_and_an_entry_in_params() -> None:
-    assert set(PIPELINE["stages"]["domains"]["foreach"]) == set(DOMAIN_RULES)
+    stages = PIPELINE["stages"]["domains"]["foreach"]
+    assert set(stages) == {*DOMAIN_RULES, *BRANCHES}
     assert set(DOMAIN_RULES) <= set(Params.model_fields)
+    for name, rules in BRANCHES.items():
+        assert set(rules) <= set(DOMAIN_RULES)
+        assert {*stages[name].values()} == set(rules)
 
 
 def test_domains_in_the_schema_are_the_rules() -> None:
-    assert set(get_args(DomainRule)) == set(DOMAIN_RULES)
+    assert set(get_args(DomainRule)) == {*DOMAIN_RULES, *BRANCHES}
+    assert set(NUMBERED) <= set(get_args(DomainRule))
+
+
+def test_names_in_the_schema_are_the_registries() -> None:
+    for field, registry in (("head", HEADS), ("loss", TASK_LOSSES), ("invariance", INVARIANCES)):
+        assert set(get_args(StrategyParams.model_fields[field].annotation)) == set(registry)
 
 
 def test_the_report_shows_every_setting_that_changes_a_result() -> None:

@@ -7,12 +7,15 @@ import pandas as pd
 import pytest
 
 import datmos.trial
-from datmos.granularity import score_with_k
+from datmos.granularity import score_every_k
+from datmos.loop import Trained
 from datmos.params import Params, load_params
 from datmos.store import EmbeddingStore, write_store
+from datmos.train import Member
 from datmos.trial import with_k
 
 DEFAULT = Path(__file__).resolve().parents[1] / "params.yaml"
+NUMBERED = [("dat_kmeans", "kmeans"), ("dat_random", "random"), ("dat_multi", "kmeans")]
 
 
 @pytest.fixture
@@ -20,24 +23,25 @@ def params() -> Params:
     params = load_params(DEFAULT)
     train = params.train.model_copy(update={"epochs": 1, "batch_size": 8})
     data = params.data.model_copy(update={"aspects": ["PQ"]})
-    return params.model_copy(update={"train": train, "seeds": [0, 1], "data": data})
+    granularity = params.granularity.model_copy(update={"k": [2, 3]})
+    return params.model_copy(update={"train": train, "seeds": [0, 1], "data": data, "granularity": granularity})
 
 
-@pytest.mark.parametrize(("name", "rule"), [("dat_kmeans", "kmeans"), ("dat_random", "random")])
+@pytest.mark.parametrize(("name", "rule"), NUMBERED)
 def test_only_the_strategys_own_k_is_set(params: Params, name: str, rule: str) -> None:
     changed = with_k(params, name, 5)
     assert getattr(changed, rule).k == 5
     assert with_k(changed, name, getattr(params, rule).k) == params
 
 
-@pytest.mark.parametrize("name", ["dat_kmeans", "dat_random"])
-def test_trains_with_k_domains_and_scores_systems(
-    params: Params, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[pd.DataFrame, EmbeddingStore]:
+    monkeypatch.chdir(tmp_path)  # checkpoints
     generator = np.random.default_rng(0)
     splits = ["train"] * 24 + ["valid"] * 6 + ["eval"] * 12 + ["counterfactual"] * 2
     ids = [f"c{n:02}" for n in range(len(splits))]
     manifest = pd.DataFrame({"clip_id": ids, "split": splits, "source": "x", "category": "music", "system": ""})
+    manifest.loc[:24:2, "source"] = "y"
     manifest.loc[manifest["split"] == "eval", "system"] = ["a", "b", "c", "d"] * 3
     manifest["PQ"] = generator.normal(5, 1, len(ids))
     clips = (
@@ -47,21 +51,41 @@ def test_trains_with_k_domains_and_scores_systems(
         }
         for _ in ids
     )
-    description = {"dimension": 6, "frames": 50, "layers": [1]}
-    write_store(tmp_path / "embeddings", pd.Series(ids), clips, description)
+    write_store(tmp_path / "embeddings", pd.Series(ids), clips, {"layers": [1]})
+    return manifest, EmbeddingStore(tmp_path / "embeddings")
+
+
+@pytest.mark.parametrize("name", [name for name, _ in NUMBERED])
+def test_trains_every_k_at_once_and_scores_systems(
+    params: Params, name: str, world: tuple[pd.DataFrame, EmbeddingStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
-    original = datmos.trial.train_strategy
+    original = datmos.trial.train_members
 
-    def spy(params: Params, strategy: str, *arguments: object, **options: object) -> None:
-        seen.append((strategy, arguments[2]))
-        original(params, strategy, *arguments, **options)
+    def spy(params: Params, strategy: str, manifest: object, store: object, members: list[Member]) -> list[Trained]:
+        seen.append((strategy, members))
+        return original(params, strategy, manifest, store, members)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(datmos.trial, "train_strategy", spy)
-    scores = score_with_k(params, name, 3, manifest, EmbeddingStore(tmp_path / "embeddings"))
-    ((strategy, domains),) = seen
+    monkeypatch.setattr(datmos.trial, "train_members", spy)
+    scores = score_every_k(params, name, *world)
+    ((strategy, members),) = seen
     assert strategy == name
-    assert sorted(domains["domain"].unique()) == [0, 1, 2]
-    assert list(domains["clip_id"]) == ids[:24]
-    assert list(scores) == ["PQ"]
-    assert len(scores["PQ"]["mse"]["seeds"]) == 2
-    assert 0 < scores["PQ"]["mse"]["mean"] < 100
+    assert [member.seed for member in members] == [0, 1, 0, 1]
+    assert [member.domains.iloc[:, -1].nunique() for member in members] == [2, 2, 3, 3]
+    assert list(members[0].domains["clip_id"]) == list(world[0]["clip_id"][:24])
+    assert list(scores) == [2, 3]
+    for of_k in scores.values():
+        assert list(of_k) == ["PQ"]
+        assert len(of_k["PQ"]["mse"]["seeds"]) == 2
+        assert 0 < of_k["PQ"]["mse"]["mean"] < 100
+    if name != "dat_random":
+        assert scores[2] != scores[3]
+    # one K alone is the same
+    alone = params.model_copy(update={"granularity": params.granularity.model_copy(update={"k": [3]})})
+    again = score_every_k(alone, name, *world)[3]["PQ"]["mse"]["seeds"]
+    assert again == pytest.approx(scores[3]["PQ"]["mse"]["seeds"], rel=1e-4)
+
+
+def test_no_k_is_nothing(params: Params, world: tuple[pd.DataFrame, EmbeddingStore]) -> None:
+    nothing = params.model_copy(update={"granularity": params.granularity.model_copy(update={"k": []})})
+    assert score_every_k(nothing, "dat_kmeans", *world) == {}

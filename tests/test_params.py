@@ -26,8 +26,13 @@ def load_with(tmp_path: Path, key: str, value: Any) -> Any:
 
 def test_the_default_is_valid_and_follows_the_paper() -> None:
     params = load_params(DEFAULT)
-    lambdas = {name: (s.domains, s.lambda_) for name, s in params.strategies.items() if s.lambda_ > 0}
-    assert lambdas == {"dat_source": ("source", 0.5), "dat_kmeans": ("kmeans", 0.1), "dat_random": ("random", 0.1)}
+    lambdas = {name: (s.domains, s.lambda_) for name, s in params.strategies.items() if s.adversarial}
+    assert lambdas == {
+        "dat_source": ("source", (0.5,)),
+        "dat_kmeans": ("kmeans", (0.1,)),
+        "dat_random": ("random", (0.1,)),
+        "dat_multi": ("source_kmeans", (0.5, 0.1)),
+    }
     assert params.kmeans.k == 8
 
 

@@ -11,6 +11,7 @@ import yaml
 
 import datmos.trial
 from datmos.errors import DatmosError
+from datmos.loop import Trained
 from datmos.params import Params
 from datmos.selection import (
     CRITERIA,
@@ -24,6 +25,7 @@ from datmos.selection import (
     within_one_error,
 )
 from datmos.store import EmbeddingStore, write_store
+from datmos.train import Member
 
 DEFAULT = Path(__file__).resolve().parents[1] / "params.yaml"
 HONEST = ["training_domain", "leave_one_source_out"]
@@ -66,7 +68,7 @@ def store(manifest: pd.DataFrame, tmp_path: Path) -> EmbeddingStore:
 def run(
     params: Params, criterion: str, manifest: pd.DataFrame, store: EmbeddingStore, name: str = "dat_source"
 ) -> list[dict[str, Any]]:
-    return list(score_candidates(params, name, [Candidate(0.5, None)], criterion, manifest, store))
+    return list(score_candidates(params, name, [Candidate((0.5,), None)], criterion, manifest, store))
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
@@ -107,18 +109,18 @@ def test_a_source_left_out_reaches_neither_training_nor_validation_nor_domains(
     params: Params, manifest: pd.DataFrame, store: EmbeddingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    original = datmos.trial.train_strategy
+    original = datmos.trial.train_members
 
-    def spy(
-        params: Params, name: str, manifest: pd.DataFrame, store: Any, domains: pd.DataFrame, *rest: Any, **k: Any
-    ):  # type: ignore[no-untyped-def]
-        seen.append((set(manifest["source"]), set(domains["clip_id"]), params.strategies[name].lambda_))
-        return original(params, name, manifest, store, domains, *rest, **k)
+    def spy(params: Params, name: str, manifest: pd.DataFrame, store: Any, members: list[Member]) -> list[Trained]:
+        labelled = [set(member.domains["clip_id"]) for member in members]
+        assert labelled == [labelled[0]] * 2
+        seen.append((set(manifest["source"]), labelled[0], params.strategies[name].lambda_))
+        return original(params, name, manifest, store, members)
 
-    monkeypatch.setattr(datmos.trial, "train_strategy", spy)
+    monkeypatch.setattr(datmos.trial, "train_members", spy)
     run(params, "leave_one_source_out", manifest, store)
     assert [sources for sources, _, _ in seen] == [{"b", "c"}, {"a", "c"}, {"a", "b"}]
-    assert {lambda_ for _, _, lambda_ in seen} == {0.5}
+    assert {lambda_ for _, _, lambda_ in seen} == {(0.5,)}
     by_id = manifest.set_index("clip_id")
     for sources, labelled, _ in seen:
         assert set(by_id.loc[sorted(labelled), "source"]) == sources
@@ -136,7 +138,7 @@ def test_scores_are_means_over_sources_and_seeds(
         ]
         return pd.concat(tables)
 
-    monkeypatch.setattr("datmos.selection.train_trial", lambda *arguments: None)
+    monkeypatch.setattr("datmos.selection.train_trials", lambda *arguments: [None])
     monkeypatch.setattr("datmos.selection.predict_clips", predict)
     (found,) = run(params, "leave_one_source_out", manifest, store)
     # squared errors of the sources: 1 4 9; CE is right with seed 0
@@ -150,14 +152,17 @@ def test_scores_are_means_over_sources_and_seeds(
 
 def test_a_number_of_domains_is_tried(params: Params, manifest: pd.DataFrame, store: EmbeddingStore) -> None:
     candidates = list_candidates(params, "dat_kmeans", [0.1, 2.0], [2, 3])
-    assert candidates == [Candidate(0.1, 2), Candidate(0.1, 3), Candidate(2.0, 2), Candidate(2.0, 3)]
+    assert candidates == [Candidate((value,), k) for value, k in ((0.1, 2), (0.1, 3), (2.0, 2), (2.0, 3))]
     scores = list(score_candidates(params, "dat_kmeans", candidates, "training_domain", manifest, store))
-    assert [(one["lambda"], one["k"]) for one in scores] == candidates
+    assert [((one["lambda"],), one["k"]) for one in scores] == candidates
     assert len({one["mse"] for one in scores}) == 4
 
 
 def test_candidates_default_to_the_params_and_are_checked(params: Params) -> None:
-    assert list_candidates(params, "dat_source", None, None) == [Candidate(0.5, None)]
+    assert list_candidates(params, "dat_source", None, None) == [Candidate((0.5,), None)]
+    assert list_candidates(params, "dat_multi", None, [4]) == [Candidate((0.5, 0.1), 4)]
+    with pytest.raises(DatmosError, match=r"--lambda: 'dat_multi' has 2 adversaries; set strategies\.dat_multi"):
+        list_candidates(params, "dat_multi", [0.1], None)
     with pytest.raises(DatmosError, match="--k: the domains of 'dat_source' are 'source'"):
         list_candidates(params, "dat_source", None, [4])
     with pytest.raises(DatmosError, match="--lambda: 0 or more is expected, got -1"):
@@ -193,3 +198,5 @@ def test_the_command_that_adopts_it(params: Params) -> None:
     assert adoption(params, "dat_source", scored(0.5, 1.0)) == "dvc exp run -S strategies.dat_source.lambda=0.5"
     both = adoption(params, "dat_kmeans", scored(2.0, 1.0, k=4))
     assert both == "dvc exp run -S strategies.dat_kmeans.lambda=2 -S kmeans.k=4"
+    several = scored(0.5, 1.0) | {"lambda": [0.5, 0.1]}
+    assert adoption(params, "dat_multi", several) == "dvc exp run -S 'strategies.dat_multi.lambda=[0.5,0.1]'"

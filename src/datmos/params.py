@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 from datmos.errors import DatmosError, nearest
 
@@ -21,6 +29,10 @@ def _not_bool(value: Any) -> Any:
 
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
+
+
+def _one_or_list(values: tuple[float, ...]) -> float | list[float]:
+    return values[0] if len(values) == 1 else list(values)
 
 
 Int = Annotated[int, BeforeValidator(_not_bool)]
@@ -173,7 +185,12 @@ class StrategyParams(_Section):
     """One training recipe: what an entry does not name is as in the paper's baseline."""
 
     domains: DomainRule
-    lambda_: Annotated[tuple[NotNegative, ...], BeforeValidator(_as_list), Field(alias="lambda", min_length=1)]
+    lambda_: Annotated[
+        tuple[NotNegative, ...],
+        BeforeValidator(_as_list),
+        PlainSerializer(_one_or_list),
+        Field(alias="lambda", min_length=1),
+    ]
     dropout: Annotated[Float, Field(ge=0, lt=1)]
     l2: NotNegative
     head: Literal["multigauss", "drasp", "aesa", "aspect_groups"] = "multigauss"

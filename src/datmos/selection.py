@@ -4,6 +4,7 @@ Gulrajani & Lopez-Paz, "In Search of Lost Domain Generalization" (arXiv 2007.014
 domain shift mean nothing without the rule that chose their settings, and a rule that sees the target is none.
 """
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any, NamedTuple
@@ -120,7 +121,7 @@ def score_candidates(
         mse = np.mean(by_fold, axis=0)  # (R, A)
         of_seeds = mse.mean(axis=1)
         yield {
-            "lambda": candidate.lambda_[0] if len(candidate.lambda_) == 1 else list(candidate.lambda_),
+            "lambda": trial.strategies[name].model_dump(by_alias=True)["lambda"],
             "k": candidate.k,
             "aspects": {
                 aspect: {"mse": float(own.mean()), "seeds": own.tolist()}
@@ -192,7 +193,8 @@ def selection_table(scores: Sequence[dict[str, Any]], aspects: Sequence[str]) ->
 
 def adoption(params: Params, name: str, chosen: dict[str, Any]) -> str:
     """Return the command that adopts a candidate."""
-    settings = [f"-S 'strategies.{name}.lambda={_written(chosen['lambda'])}'"]
+    setting = f"strategies.{name}.lambda={_written(chosen['lambda'])}"
+    settings = ["-S " + shlex.quote(setting)]
     if chosen["k"] is not None:
         settings.append(f"-S {NUMBERED[params.strategies[name].domains]}.k={chosen['k']}")
     return "dvc exp run " + " ".join(settings)

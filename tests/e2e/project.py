@@ -88,7 +88,8 @@ def make_project(folder: Path) -> Project:
     params = yaml.safe_load((folder / "params.yaml").read_text())
     for section, values in TINY.items():
         params[section] = params[section] | values if isinstance(values, dict) else values
-    del params["strategies"]["high_dropout"]  # one more of the same kind
+    for name in ("high_dropout", "dat_random"):  # more of the same kind
+        del params["strategies"][name]
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     project = Project(folder)
     project.run("git", "init", "--quiet")

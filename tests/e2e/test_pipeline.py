@@ -12,7 +12,7 @@ from project import Project, make_project
 from tiny import WIDTH, checkpoint
 
 pytestmark = pytest.mark.e2e
-STRATEGIES = ["multigauss", "l2", "dat_source", "dat_kmeans", "dat_random"]
+STRATEGIES = ["multigauss", "l2", "dat_source", "dat_kmeans", "dat_multi"]
 
 
 def test_a_fresh_run_writes_everything(project: Project) -> None:
@@ -21,7 +21,7 @@ def test_a_fresh_run_writes_everything(project: Project) -> None:
         assert {f"data/models/{name}/seed_0.safetensors", f"data/models/{name}/seed_1.safetensors"} <= written
         assert {f"data/predictions/{name}.parquet", f"metrics/strategies/{name}.json"} <= written
     assert {"metrics/comparison.json", "plots/comparison.png", "plots/umap/dat_source.png"} <= written
-    assert {"metrics/granularity/dat_kmeans-2.json", "metrics/ceilings.json", "plots/terrain.png"} <= written
+    assert {"metrics/granularity/dat_kmeans.json", "metrics/ceilings.json", "plots/terrain.png"} <= written
     manifest = pd.read_parquet(project.folder / "data/manifest.parquet")
     expected = {"train": 24, "valid": 12, "eval": 6, "counterfactual": 18}
     assert manifest.groupby("split").size().to_dict() == expected
@@ -52,15 +52,16 @@ def test_two_fresh_runs_give_the_same_lock(project: Project, tmp_path: Path) -> 
 
 def test_k_reruns_the_clusters_and_what_depends_on_them(project: Project) -> None:
     affected = {
-        f"{stage}@{name}" for stage in ("train", "evaluate", "probe") for name in ("dat_kmeans", "dat_random")
+        f"{stage}@{name}" for stage in ("train", "evaluate", "probe") for name in ("dat_kmeans", "dat_multi")
     }
-    expected = {"domains@kmeans", "domains@random", "significance", "compare", "plot", "report"} | affected
+    domains = {"domains@kmeans", "domains@random", "domains@source_kmeans"}
+    expected = {"significance", "compare", "plot", "report"} | domains | affected
     assert project.stages_run("dvc", "exp", "run", "-S", "kmeans.k=2") == expected
     assert "kmeans.k" in project.run("dvc", "params", "diff").stdout
     metrics = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
     changed = metrics["metrics/comparison.json"]
     assert {key.split(".")[0] for key in changed} == {"PQ", "PC", "CE", "CU"}
-    assert {key.split(".")[1] for key in changed} == {"dat_kmeans", "dat_random"}
+    assert {key.split(".")[1] for key in changed} == {"dat_kmeans", "dat_multi"}
     # back to the first K: DVC's run-cache brings the models back without training
     trained_again = project.stages_run("dvc", "exp", "run", "-S", "kmeans.k=3") & affected
     assert trained_again == set()
@@ -76,13 +77,9 @@ def test_lambda_reruns_one_strategy(project: Project) -> None:
 
 
 def test_the_ablation_can_be_left_out_and_extended(project: Project) -> None:
-    assert project.stages_run("dvc", "exp", "run", "-S", "granularity.k=[]") == {"plot", "report"}
-    # 2 comes back from the lock, 3 is new
-    assert project.stages_run("dvc", "exp", "run", "-S", "granularity.k=[2,3]") == {
-        "granularity@dat_kmeans-3",
-        "plot",
-        "report",
-    }
+    stages = {"granularity@dat_kmeans", "plot", "report"}
+    assert project.stages_run("dvc", "exp", "run", "-S", "granularity.k=[]") == stages
+    assert project.stages_run("dvc", "exp", "run", "-S", "granularity.k=[2,3]") == stages
     rows = pd.read_csv(project.folder / "plots/granularity_mse.csv")["row"]
     assert {"PQ dat_kmeans K=2", "PQ dat_kmeans K=3"} <= set(rows)
 

@@ -1,0 +1,35 @@
+"""What the benchmarks of speed measure of the machine."""
+
+import resource
+import time
+from pathlib import Path
+
+import torch
+
+
+def peak_memory() -> float:
+    """The largest memory of this process, GiB. Not ru_maxrss: that begins with the parent's."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**30  # bytes on macOS
+
+
+def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
+    """The best rate of a large matrix multiplication, FLOP/s."""
+    size = 8192 if device.type == "cuda" else 2048
+    a = torch.randn(size, size, device=device, dtype=dtype)
+    rates = []
+    for _ in range(10):
+        started = time.perf_counter()
+        (a @ a)[0, 0].item()
+        rates.append(2 * size**3 / (time.perf_counter() - started))
+    return max(rates)
+
+
+def memory_text(runs: list[dict[str, float]]) -> str:
+    """The largest memory of several runs, of the process and of the GPU."""
+    text = f"{max(run['memory'] for run in runs):.2f} GiB"
+    gpu = max(run.get("gpu_memory", 0.0) for run in runs)
+    return text + (f", GPU {gpu:.2f} GiB" if gpu else "")
