@@ -6,8 +6,8 @@
 The published way: a process a seed, one after the other; one ``.npy`` a clip, all loaded into a Python list; a
 `DataLoader` that collates; validation clip by clip after every epoch. Ours: `datmos.loop`, all seeds of a strategy
 at once, from the memory map. Both train MultiGauss with an adversary on made-up embeddings in the shape of XLS-R 2B
-(1920 x 499): the same model, loss, optimiser and numbers. Imports do not count, the loading of clips does. Every run
-is a process of its own, and the ways take turns, so that other work on the machine meets both.
+(1920 x 499): the same model, loss, optimiser and numbers. Imports do not count, the loading of clips does. Every
+run is a process of its own, and the ways take turns, so that other work on the machine meets both.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Lay the results of all strategies and references of params.yaml side by side."""
+"""Lay the results of all strategies, combinations and references of params.yaml side by side."""
 
 from pathlib import Path
 
@@ -22,8 +22,7 @@ def main() -> None:
     params = load_params()
     aspects = params.data.aspects
     # by name, never by what lies in the folder: results of a removed strategy stay on disk
-    names = [*params.strategies, *params.evaluate.references]
-    metrics = {name: read_json(Path(f"metrics/strategies/{name}.json")) for name in names}
+    metrics = {name: read_json(Path(f"metrics/strategies/{name}.json")) for name in params.compared}
     uncertainty = {name: read_json(Path(f"metrics/uncertainty/{name}.json")) for name in params.strategies}
     probes = {name: read_json(Path(f"metrics/probes/{name}.json")) for name in params.strategies}
     significance, ceilings = read_json(Path("metrics/significance.json")), read_json(Path("metrics/ceilings.json"))

@@ -1,4 +1,4 @@
-"""Test every strategy and reference against the baseline and the controls."""
+"""Test every strategy, combination and reference against the baseline and the controls."""
 
 from pathlib import Path
 
@@ -16,10 +16,7 @@ def main() -> None:
     aspects = params.data.aspects
     controls = [name for name, one in params.strategies.items() if one.domains == "random" and one.adversarial]
     against = list(dict.fromkeys([params.evaluate.baseline, *controls]))
-    predictions = {
-        name: pd.read_parquet(f"data/predictions/{name}.parquet")
-        for name in [*params.strategies, *params.evaluate.references]
-    }
+    predictions = {name: pd.read_parquet(f"data/predictions/{name}.parquet") for name in params.compared}
     result = compare_strategies(predictions, pd.read_parquet("data/manifest.parquet"), aspects, against)
     write_metrics(Path("metrics/significance.json"), result)
 

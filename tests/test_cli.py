@@ -37,6 +37,19 @@ def test_a_wrong_setting_is_one_message_without_a_traceback(tmp_path: Path) -> N
     assert "Traceback" not in result.stderr
 
 
+def test_apply_merges_a_preset(tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / "params.yaml", tmp_path)
+    preset = REPOSITORY / "presets/by_aspect.yaml"
+    result = datmos("apply", str(preset), folder=tmp_path)
+    assert result.returncode == 0
+    assert "leave_out: [] -> [multigauss, dat_source, dat_kmeans]" in result.stdout
+    assert datmos("apply", str(preset), folder=tmp_path).stdout == "params.yaml has all of it already\n"
+    wrong = datmos("apply", "presets/by_aspekt.yaml", folder=tmp_path)
+    assert wrong.returncode == 1
+    assert "presets/by_aspekt.yaml: no such file" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
 def test_select_says_what_is_wrong_before_it_trains(tmp_path: Path) -> None:
     shutil.copy(REPOSITORY / "params.yaml", tmp_path)
     for arguments, words in (

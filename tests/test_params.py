@@ -80,6 +80,22 @@ def test_a_number_that_dvc_wrote_as_text_is_a_number(tmp_path: Path) -> None:
         ("data.aspects", [], ["data.aspects", "at least 1"]),
         ("data", 3, ["data", "got 3"]),
         ("corpus.systems", 35, ["corpus.systems", "multiple of 3"]),
+        ("train.optimiser", "adamm", ["train.optimiser", "did you mean 'adam'"]),
+        ("train.gradient_clip", 0, ["train.gradient_clip", "greater than 0"]),
+        ("strategies.dat_source.head", "drsp", ["strategies.dat_source.head", "did you mean 'drasp'"]),
+        ("strategies.dat_source.loss", "quamro", ["strategies.dat_source.loss", "did you mean 'qamro'"]),
+        ("strategies.dat_source.average", 1, ["strategies.dat_source.average", "less than 1"]),
+        ("strategies.dat_source.lambda", [0.5, 0.1], ["lambda: domains source need 1", "[0.5, 0.1]"]),
+        ("strategies.dat_multi.lambda", 0.5, ["domains source_kmeans need 2, one for source and one for kmeans"]),
+        ("strategies.dat_source.groups", [["PQ"]], ["groups", "for head aspect_groups", "multigauss"]),
+        ("strategies.dat_source.head", "aspect_groups", ["groups", "which needs them"]),
+        ("strategies.dat_source.invariance", "coral", ["invariance_weight", "above 0"]),
+        ("strategies.dat_source.invariance_weight", 1, ["invariance_weight", "0 without", "none"]),
+        ("leave_out", ["dat_sorce"], ["leave_out", "did you mean 'dat_source'"]),
+        ("leave_out", ["l2", "l2"], ["leave_out", "no value twice"]),
+        ("combinations", {"all": ["l2"]}, ["combinations.all: l2 has to be in leave_out too"]),
+        ("combinations", {"all": []}, ["combinations.all", "at least 1"]),
+        ("combinations", {"ridge": ["l2"]}, ["combinations: ridge is the name of a strategy or reference"]),
     ],
 )
 def test_refusals_name_key_value_and_what_is_expected(
@@ -95,6 +111,27 @@ def test_a_strategy_must_not_be_named_like_a_reference(tmp_path: Path) -> None:
     strategies = yaml.safe_load(DEFAULT.read_text())["strategies"]
     with pytest.raises(DatmosError, match="ridge is the name of a reference"):
         load_with(tmp_path, "strategies", strategies | {"ridge": strategies["l2"]})
+
+
+def test_groups_have_every_aspect_once(tmp_path: Path) -> None:
+    entry = {"domains": "source_kmeans", "lambda": [0.5, 0.1], "dropout": 0.3, "l2": 0.0, "head": "aspect_groups"}
+    good = load_with(tmp_path, "strategies.new", entry | {"groups": [["CU", "PQ"], ["CE", "PC"]]})
+    assert good.strategies["new"].groups == [["CU", "PQ"], ["CE", "PC"]]
+    for groups, words in (
+        ([["CU", "PQ"], ["CE"]], "every one of data.aspects"),
+        ([["CU", "PQ"], ["CE", "PC", "PQ"]], "every one of data.aspects"),
+        ([["CU", "PQ", "CE", "PC"]], "one for each adversary"),
+    ):
+        with pytest.raises(DatmosError, match=words):
+            load_with(tmp_path, "strategies.new", entry | {"groups": groups})
+
+
+def test_all_that_is_compared(tmp_path: Path) -> None:
+    raw = yaml.safe_load(DEFAULT.read_text())
+    raw |= {"leave_out": ["l2"], "combinations": {"best": ["l2"]}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    compared = load_params(tmp_path / "params.yaml").compared
+    assert compared == [*raw["strategies"], "best", "mean", "ridge", "svr"]
 
 
 def test_a_missing_key_and_a_missing_file(tmp_path: Path) -> None:

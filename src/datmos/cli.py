@@ -20,6 +20,14 @@ def main() -> None:
     check_params = check.add_parser("params", help="check params.yaml and print it as the stages read it")
     check_params.add_argument("file", nargs="?", type=Path, default=Path("params.yaml"))
     check_params.set_defaults(run=_check_params)
+    apply = commands.add_parser(
+        "apply",
+        help="merge a preset into params.yaml",
+        description="Set what a preset names in params.yaml, and leave the rest, comments too, as it is. "
+        "`git diff params.yaml` shows it, `git checkout params.yaml` undoes it.",
+    )
+    apply.add_argument("preset", type=Path, help="for example presets/all_strategies.yaml")
+    apply.set_defaults(run=_apply)
     _add_select(commands)
     arguments = parser.parse_args()
     run_stage(lambda: arguments.run(arguments))
@@ -28,6 +36,12 @@ def main() -> None:
 def _check_params(arguments: argparse.Namespace) -> None:
     params = load_params(arguments.file)
     print(yaml.safe_dump(params.model_dump(mode="json", by_alias=True), sort_keys=False), end="")
+
+
+def _apply(arguments: argparse.Namespace) -> None:
+    from datmos.presets import apply_preset
+
+    print("\n".join(apply_preset(arguments.preset, Path("params.yaml"))) or "params.yaml has all of it already")
 
 
 def _add_select(commands: Any) -> None:

@@ -273,7 +273,14 @@ class Params(_Section):
     strategies: Annotated[dict[Name, StrategyParams], Field(min_length=1)]
     evaluate: EvaluateParams
     granularity: GranularityParams
+    leave_out: list[str]
+    combinations: dict[Name, Annotated[list[str], Field(min_length=1)]]
     umap: UmapParams
+
+    @property
+    def compared(self) -> list[str]:
+        """Names of all that is compared: strategies, combinations, references."""
+        return [*self.strategies, *self.combinations, *self.evaluate.references]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -283,6 +290,7 @@ class Params(_Section):
             ("evaluate.references", references),
             ("granularity.strategies", self.granularity.strategies),
             ("granularity.k", self.granularity.k),
+            ("leave_out", self.leave_out),
         ):
             if len(set(values)) < len(values):
                 raise ValueError(f"{key}: no value twice, got {values}")
@@ -291,10 +299,13 @@ class Params(_Section):
                 f"strategies: {', '.join(sorted(taken))} is the name of a reference (evaluate.references); rename "
                 "the strategy or leave the reference out"
             )
+        if twice := set(self.combinations) & {*references, *self.strategies}:
+            raise ValueError(f"combinations: {', '.join(sorted(twice))} is the name of a strategy or reference")
         for key, names in (
             ("evaluate.baseline", [self.evaluate.baseline]),
             ("granularity.strategies", self.granularity.strategies),
             ("umap.strategies", self.umap.strategies),
+            ("leave_out", self.leave_out),
         ):
             for name in names:
                 if name not in self.strategies:
@@ -302,6 +313,12 @@ class Params(_Section):
                         f"{key}: unknown strategy '{name}'{nearest(name, self.strategies)} "
                         f"Expected one of: {', '.join(self.strategies)}"
                     )
+        for combination, names in self.combinations.items():
+            if missing := [name for name in names if name not in self.leave_out]:
+                raise ValueError(
+                    f"combinations.{combination}: {missing[0]} has to be in leave_out too, for its error on "
+                    f"sources left out; leave_out is {self.leave_out}"
+                )
         for name, strategy in self.strategies.items():
             routed = sorted(aspect for group in strategy.groups for aspect in group)
             if strategy.groups and routed != sorted(self.data.aspects):
@@ -325,17 +342,25 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     """
     if not path.is_file():
         raise DatmosError(f"{path}: no such file (looked in {Path.cwd()}); run this in the project's folder")
+    return check_params(path.read_text(encoding="utf-8"), str(path))
+
+
+def check_params(text: str, name: str) -> Params:
+    """Read params from YAML; errors call it ``name``.
+
+    Raises `DatmosError` with one line for every key that is wrong.
+    """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise DatmosError(f"{path}: not valid YAML: {error}") from None
+        raise DatmosError(f"{name}: not valid YAML: {error}") from None
     if not isinstance(raw, dict):
-        raise DatmosError(f"{path}: a mapping of settings is expected, found {type(raw).__name__}")
+        raise DatmosError(f"{name}: a mapping of settings is expected, found {type(raw).__name__}")
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
         lines = [_explain(problem, raw) for problem in error.errors()]
-        raise DatmosError(f"{path} is not valid:\n  " + "\n  ".join(lines)) from None
+        raise DatmosError(f"{name} is not valid:\n  " + "\n  ".join(lines)) from None
 
 
 def _explain(problem: Any, raw: Any) -> str:
