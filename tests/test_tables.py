@@ -168,15 +168,18 @@ def test_within_by_hand():
 
 
 def test_agreement_by_hand():
-    level = {"mse": summary(1.0, 2.0), "ktau": {"mean": None, "std": None}}
+    level = {"mse": summary(1.0, 2.0), "ktau": {"mean": None, "std": None, "ensemble": None}}
     ceilings = {"PQ": {"system": {"mse": 0.125}, "utterance": {"mse": None}}}
-    text = agreement_table({"plain": {"PQ": {"system": level, "utterance": level}}}, ["PQ"], ceilings)
-    assert text.splitlines()[2:8] == [
+    ground = {"systems": 36, "clips": 288, "seeds": [0, 1]}
+    metrics = {"plain": {"PQ": {"evaluated_on": ground, "system": level, "utterance": level}}}
+    text = agreement_table(metrics, ["PQ"], ceilings)
+    assert text.splitlines()[2:9] == [
         "## PQ, per system",
         "",
         "| Strategy | mse | ktau |",
         "| :--- | ---: | ---: |",
         "| plain | 1.500 ± 0.707 | n/a |",
+        "| *together* | 1.000 | n/a |",
         "| *noise ceiling* | 0.125 | n/a |",
     ]
     assert "## PQ, per clip" in text

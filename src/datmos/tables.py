@@ -82,16 +82,26 @@ def _cell(value: float, digits: int) -> str:
 
 
 def agreement_table(metrics: Metrics, aspects: Sequence[str], ceilings: Mapping[str, Any]) -> str:
-    """Lay every agreement metric out, per system and per clip, a table an aspect and level, with noise ceilings."""
+    """Lay every agreement metric out, per system and per clip, a table an aspect and level, with noise ceilings.
+
+    Below each row, where there are several seeds: their ensemble.
+    """
     parts = [
         "All agreement metrics, mean ± standard deviation over seeds. MSE (squared rating units) is mse_bias2, the "
         "squared mean error, plus mse_centred, the rest. Last row: what a predictor that knew the true mean "
-        "opinion would score against these ratings.\n"
+        "opinion would score against these ratings. *together*: the seeds as one predictor, the mean of their "
+        "predictions.\n"
     ]
+    several = len(common_ground(metrics, aspects)["seeds"]) > 1
     for aspect in aspects:
         for level, title in {"system": "per system", "utterance": "per clip"}.items():
             names = list(next(iter(metrics.values()))[aspect][level])
-            rows = [[name, *_spreads(scores[aspect][level].values(), 3)] for name, scores in metrics.items()]
+            rows = []
+            for name, scores in metrics.items():
+                own = scores[aspect][level].values()
+                rows.append([name, *_spreads(own, 3)])
+                if several:
+                    rows.append(["*together*", *(_cell(number(summary["ensemble"]), 3) for summary in own)])
             ceiling = ceilings[aspect][level]
             rows.append(["*noise ceiling*", *(_cell(number(ceiling.get(name)), 3) for name in names)])
             parts.append(f"\n## {aspect}, {title}\n\n" + _markdown(["Strategy", *names], rows))
