@@ -38,8 +38,28 @@ class Project:
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command; `dvc` and `python` are those that run the tests."""
+        result = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if check and result.returncode != 0:
+            raise AssertionError(f"{' '.join(command)}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}")
+        return result
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a command and do not wait for it."""
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def _environment(self) -> dict[str, str]:
         bin_folder = Path(sys.executable).parent
-        environment = os.environ | {
+        return os.environ | {
             "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
             "HF_HUB_OFFLINE": "1",  # a hub is never reached, whatever the machine
             **{
@@ -48,12 +68,6 @@ class Project:
                 for key in ("NAME", "EMAIL")
             },
         }
-        result = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, errors="replace", check=False
-        )
-        if check and result.returncode != 0:
-            raise AssertionError(f"{' '.join(command)}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}")
-        return result
 
     def stages_run(self, *command: str) -> set[str]:
         """Run a dvc command and return the stages it executed."""

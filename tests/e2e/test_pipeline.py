@@ -1,6 +1,9 @@
 """The pipeline as a user runs it: what is written, what a change reruns, what a mistake costs."""
 
 import json
+import re
+import signal
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -91,6 +94,53 @@ def test_selection_is_a_command(project: Project) -> None:
     assert "To adopt it: dvc exp run -S strategies.dat_source.lambda=" in result.stdout
     path = project.folder / "metrics/selection/dat_source_training_domain.json"
     assert len(json.loads(path.read_text())["candidates"]) == 2
+
+
+def test_a_preset_adds_one_predictor_by_aspect(project: Project) -> None:
+    project.run("python", "-m", "datmos.cli", "apply", "presets/by_aspect.yaml")
+    names = ["multigauss", "dat_source", "dat_kmeans"]
+    stages = {f"leave_out@{name}" for name in names} | {"combine@by_aspect"}
+    assert project.stages_run("dvc", "repro") == stages | {"significance", "compare", "plot", "report"}
+    choice = json.loads((project.folder / "metrics/combinations/by_aspect.json").read_text())
+    assert set(choice) == {"PQ", "PC", "CE", "CU"}
+    assert set(choice.values()) <= set(names)
+    scores = {name: json.loads((project.folder / f"metrics/strategies/{name}.json").read_text()) for name in names}
+    combined = json.loads((project.folder / "metrics/strategies/by_aspect.json").read_text())
+    for aspect, name in choice.items():
+        assert combined[aspect]["system"] == scores[name][aspect]["system"]
+    assert "| by_aspect |" in (project.folder / "metrics/table1.md").read_text()
+    package = sorted(path.name for path in (project.folder / "data/combinations/by_aspect").iterdir())
+    assert package == sorted({"choice.json", *choice.values()})
+
+
+def test_rival_strategies_are_entries(project: Project) -> None:
+    project.run("python", "-m", "datmos.cli", "apply", "presets/all_strategies.yaml")
+    targets = ["evaluate@aesa", "evaluate@dat_aspect", "probe@dat_aspect"]
+    stages = {*targets, "train@aesa", "train@dat_aspect"}
+    assert project.stages_run("dvc", "repro", *targets) == stages
+    for name in ("aesa", "dat_aspect"):
+        scores = json.loads((project.folder / f"metrics/strategies/{name}.json").read_text())
+        assert all(0 < scores[aspect]["system"]["mse"]["mean"] < 100 for aspect in ("PQ", "PC", "CE", "CU"))
+
+
+def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(project: Project) -> None:
+    path = project.folder / "params.yaml"
+    path.write_text(path.read_text().replace("epochs: 2", "epochs: 200"))
+    checkpoints, models = project.folder / ".cache/training", project.folder / "data/models/dat_multi"
+    command = ["python", "stages/train.py", "dat_multi"]
+    project.run(*command)
+    whole = {file.name: file.read_bytes() for file in models.iterdir()}
+    process = project.start(*command)
+    while not list(checkpoints.glob("*.safetensors")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    first = re.search(r"(\d+)/\d+ \[", project.run(*command).stderr)
+    assert first is not None
+    assert int(first[1]) > 0  # it does not begin anew
+    assert {file.name: file.read_bytes() for file in models.iterdir()} == whole
+    assert list(checkpoints.iterdir()) == []
 
 
 def test_an_experiment_beside_the_workspace_leaves_the_workspace_alone(project: Project) -> None:
