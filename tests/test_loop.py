@@ -91,6 +91,15 @@ def test_every_strategy_learns(world: World, name: str) -> None:
     assert 0.3 < np.sqrt(np.square(errors).mean()) / predictions["A_std"].mean() < 3
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_every_strategy_learns_in_mixed_precision(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, where layers compute in bfloat16; losses and scores are in full precision all the same."""
+    monkeypatch.setattr(datmos.loop, "mixed_precision", lambda device: torch.autocast("cpu", torch.bfloat16))
+    (trained,) = train(world, params({name: EVERY[name]}, epochs=10), name, [0], [3])
+    assert trained.curves["task_loss"].iloc[-1] < trained.curves["task_loss"].iloc[0]
+    assert {value.dtype for name, value in trained.weights.items() if value.is_floating_point()} == {torch.float32}
+
+
 def test_members_with_different_numbers_of_domains(world: World) -> None:
     """The granularity ablation: every K at once."""
     for name in ("dat_source", "dat_multi", "smoothing", "group_dro"):

@@ -53,9 +53,10 @@ class AesaNetStyle(Head):
     def _recur(self, x: Tensor) -> Tensor:
         """Run each member's LSTM over (M, B, T, inputs): (M, B, T, width)."""
         outputs = []
-        for member, own in enumerate(x):
-            start = own.new_zeros(2, len(own), CELLS)
-            weights = [parameter[member] for parameter in self.lstm]
-            output, _, _ = torch.lstm(own, (start, start), weights, True, 1, 0.0, self.training, True, True)
-            outputs.append(output)
+        with torch.autocast(x.device.type, enabled=False):  # what it sums up over time would lose too much
+            for member, own in enumerate(x.float()):
+                start = own.new_zeros(2, len(own), CELLS)
+                weights = [parameter[member] for parameter in self.lstm]
+                output, _, _ = torch.lstm(own, (start, start), weights, True, 1, 0.0, self.training, True, True)
+                outputs.append(output)
         return torch.stack(outputs)
