@@ -1,11 +1,11 @@
-"""Render the simulated study, or check that the user's own ratings.csv can be read."""
+"""Render the simulated study, or check that the user's own ratings can be read."""
 
 from pathlib import Path
 
+from datmos.datasets.registry import DATASETS
 from datmos.errors import run_stage
 from datmos.files import replacing, write_metrics, write_text
 from datmos.params import CORPUS, load_params
-from datmos.ratings import read_ratings
 
 
 def main() -> None:
@@ -18,10 +18,10 @@ def main() -> None:
             summary = {"kind": "simulated", **render_study(params.corpus, folder)}
     else:
         # here too, so that a wrong data.root stops the run before anything downstream is touched
-        table = read_ratings(params.data.root / "ratings.csv", params.data.aspects)
-        summary = {"kind": "ratings", "clips": len(table)}
+        table = DATASETS[params.data.kind](params.data.root, params.data.aspects)
+        summary = {"kind": params.data.kind, "clips": len(table)}
         with replacing(CORPUS) as folder:
-            write_text(folder / "unused.txt", "data.kind is ratings: clips are read from data.root\n")
+            write_text(folder / "unused.txt", "data.kind is not simulated: clips are read from data.root\n")
     write_metrics(Path("data/corpus.json"), summary)
 
 

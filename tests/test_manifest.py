@@ -1,5 +1,6 @@
 """The manifest: sorted, typed, and nothing dropped in silence."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,8 @@ def ratings(root: Path, broken: tuple[str, ...] = ()) -> pd.DataFrame:
         system = f"sys{number % 2}" if split == "eval" else ""
         rows.append((name, split, "speech", "A", system, number / 2, [1.0, number] if number else None))
     columns = ["path", "split", "category", "source", "system", "PQ", "PQ_ratings"]
-    extras = {"base": "", "PQ_true": np.nan}
-    return pd.DataFrame(rows[::-1], columns=columns).assign(**extras)
+    extras = {"base": "", "PQ_true": np.nan, "missing": ""}
+    return pd.DataFrame(rows[::-1], columns=columns).assign(clip_id=lambda table: table["path"], **extras)
 
 
 def test_rows_are_sorted_and_headers_read(tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_rows_are_sorted_and_headers_read(tmp_path: Path) -> None:
     assert set(manifest["sample_rate"]) == {8000}
     assert set(manifest["channels"]) == {1}
     assert excluded.empty
-    assert list(excluded.columns) == ["path", "split", "reason"]
+    assert list(excluded.columns) == ["path", "split", "source", "reason"]
 
 
 def test_parquet_types_survive(tmp_path: Path) -> None:
@@ -55,9 +56,11 @@ def test_parquet_types_survive(tmp_path: Path) -> None:
 def test_an_unusable_clip_is_listed_with_a_reason(tmp_path: Path) -> None:
     manifest, excluded = build_manifest(ratings(tmp_path, broken=("01.wav",)), tmp_path, AUDIO, max_excluded=0.25)
     assert "01.wav" not in set(manifest["clip_id"])
-    assert excluded.to_dict("records") == [{"path": "01.wav", "split": "train", "reason": "empty file"}]
+    expected = {"path": "01.wav", "split": "train", "source": "A", "reason": "empty file"}
+    assert excluded.to_dict("records") == [expected]
     summary = summarise(manifest, excluded, ["PQ"])
     assert summary["train"]["excluded"] == 1
+    assert (summary["train"]["excluded_sources"], summary["eval"]["excluded_sources"]) == ({"A": 1}, {})
     assert summary["train"]["clips"] == 3
     assert summary["train"]["aspects"]["PQ"]["mean"] == pytest.approx((0 + 1 + 1.5) / 3)
     assert summary["eval"]["systems"] == 2
@@ -65,7 +68,7 @@ def test_an_unusable_clip_is_listed_with_a_reason(tmp_path: Path) -> None:
 
 def test_too_many_unusable_clips_stop_the_run(tmp_path: Path) -> None:
     table = ratings(tmp_path, broken=("08.wav", "09.wav"))
-    with pytest.raises(DatmosError, match=r"2 of 4 eval clips can't be used") as error:
+    with pytest.raises(DatmosError, match=r"2 of 4 eval clips can't be used \(A 2 of 4\)") as error:
         build_manifest(table, tmp_path, AUDIO, max_excluded=0.25)
     assert "08.wav: empty file" in str(error.value)
     assert "data.max_excluded 0.25" in str(error.value)
@@ -77,9 +80,35 @@ def test_a_split_without_a_usable_clip_stops_the_run_whatever_is_allowed(tmp_pat
         build_manifest(table, tmp_path, AUDIO, max_excluded=1.0)
 
 
+def test_audio_that_is_missing_for_a_known_reason_is_not_looked_for(tmp_path: Path) -> None:
+    table = ratings(tmp_path)
+    table.loc[table["path"] == "02.wav", "missing"] = "not found: nowhere"
+    _, excluded = build_manifest(table, tmp_path, AUDIO, max_excluded=0.25)
+    assert list(excluded["reason"]) == ["not found: nowhere"]
+
+
+@pytest.mark.parametrize(("copy", "original"), [("09.wav", "00.wav"), ("05.wav", "03.wav"), ("11.wav", "04.wav")])
+def test_a_leak_is_refused(tmp_path: Path, copy: str, original: str) -> None:
+    table = ratings(tmp_path)
+    shutil.copy(tmp_path / original, tmp_path / copy)
+    with pytest.raises(DatmosError, match="1 files are in more than one of the splits") as error:
+        build_manifest(table, tmp_path, AUDIO, max_excluded=0.0)
+    for name in (copy, original):
+        assert f"{name} (" in str(error.value)
+
+
+def test_copies_within_a_split_and_counterfactual_originals_are_no_leak(tmp_path: Path) -> None:
+    table = ratings(tmp_path)
+    shutil.copy(tmp_path / "00.wav", tmp_path / "01.wav")
+    table.loc[table["path"] == "02.wav", "split"] = "counterfactual"
+    shutil.copy(tmp_path / "00.wav", tmp_path / "02.wav")
+    assert len(build_manifest(table, tmp_path, AUDIO, max_excluded=0.0)[0]) == 12
+
+
 def test_hostile_files_are_used_or_excluded(shared: Path) -> None:
     names = sorted(path.name for path in (shared / "bad").iterdir())
     table = pd.DataFrame({"path": names, "split": "train", "category": "speech", "source": "A", "system": ""})
+    table = table.assign(clip_id=names, missing="")
     manifest, excluded = build_manifest(table, shared / "bad", AUDIO, max_excluded=0.9)
     assert sorted([*manifest["path"], *excluded["path"]]) == names
     assert excluded["reason"].str.len().gt(3).all()

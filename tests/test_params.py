@@ -71,7 +71,7 @@ def test_a_number_that_dvc_wrote_as_text_is_a_number(tmp_path: Path) -> None:
         ("umap.strategies", [], ["umap.strategies", "at least 1"]),
         ("umap.strategies", ["dat_sorce"], ["umap.strategies", "did you mean 'dat_source'"]),
         ("data.kind", "rating", ["data.kind", "did you mean 'ratings'"]),
-        ("data.kind", "ratings", ["data", "root", "your ratings.csv"]),
+        ("data.kind", "ratings", ["data", "root", "your ratings"]),
         ("data.root", "elsewhere", ["data", "root", "data/corpus", "elsewhere"]),
         ("data.scale", [5, 1], ["data", "scale", "below"]),
         ("data.aspects", ["PQ", "PQ"], ["data", "aspects", "once"]),

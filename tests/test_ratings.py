@@ -22,12 +22,14 @@ def read(tmp_path: Path, text: str, aspects: tuple[str, ...] = ("PQ",)) -> objec
 def test_a_good_file(tmp_path: Path) -> None:
     table = read(tmp_path, GOOD)
     assert list(table.columns) == [
+        "clip_id",
         "path",
         "split",
         "category",
         "source",
         "system",
         "base",
+        "missing",
         "PQ",
         "PQ_ratings",
         "PQ_true",

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from datmos.audio import UnusableAudioError, file_digest, read_excerpt
 from datmos.errors import DatmosError, listing
 from datmos.params import AudioParams
-from datmos.ratings import TEXT_COLUMNS
+from datmos.ratings import SPLITS, TEXT_COLUMNS
 
 
 def build_manifest(
@@ -23,29 +23,32 @@ def build_manifest(
     header, and `embed` must be able to rely on every row.
 
     Args:
-        ratings: as `datmos.ratings.read_ratings` gives it.
+        ratings: as `datmos.ratings.read_ratings` gives it; a clip with a reason in ``missing`` is not looked for.
         root: folder that the paths are relative to.
         audio: which part of a clip is used.
         max_excluded: largest fraction of a split that may be unusable.
 
     Returns:
-        The manifest (clip_id and the ratings table's columns, with duration_s, sample_rate, channels, sha256),
-        sorted by clip_id; and the excluded clips (path, split, reason).
+        The manifest (the ratings table's columns but ``missing``, with duration_s, sample_rate, channels, sha256),
+        sorted by clip_id; and the excluded clips (path, split, source, reason).
 
     Raises:
-        DatmosError: more than ``max_excluded`` of a split is unusable, or nothing is left of one.
+        DatmosError: more than ``max_excluded`` of a split is unusable, or nothing is left of one; or the same audio
+            is in two of the splits train, valid, eval.
     """
-    table = ratings.sort_values("path", kind="stable", ignore_index=True)
+    table = ratings.sort_values("clip_id", kind="stable", ignore_index=True)
     with ThreadPoolExecutor() as threads:
-        results = threads.map(lambda name: _try_clip(root / name, audio), table["path"])
+        results = threads.map(
+            lambda name, missing: missing or _try_clip(root / name, audio), table["path"], table["missing"]
+        )
         found = list(tqdm(results, total=len(table), desc="reading audio", unit="clip"))
     usable = pd.Series([isinstance(result, dict) for result in found], index=table.index)
     reasons = [result for result in found if isinstance(result, str)]
-    excluded = table.loc[~usable, ["path", "split"]].assign(reason=reasons)
+    excluded = table.loc[~usable, ["path", "split", "source"]].assign(reason=reasons)
     _check_excluded(table, excluded, max_excluded)
     headers = pd.DataFrame([result for result in found if isinstance(result, dict)], index=table.index[usable])
-    manifest = table[usable].join(headers).rename_axis(None)
-    manifest.insert(0, "clip_id", manifest["path"])
+    manifest = table[usable].drop(columns="missing").join(headers).rename_axis(None)
+    _check_leaks(manifest)
     return manifest.reset_index(drop=True), excluded.reset_index(drop=True)
 
 
@@ -63,10 +66,13 @@ def manifest_schema(aspects: list[str]) -> pa.Schema:
 
 def summarise(manifest: pd.DataFrame, excluded: pd.DataFrame, aspects: list[str]) -> dict[str, Any]:
     """Counts and label statistics for metrics/manifest.json."""
+    lost = {split: clips["source"] for split, clips in excluded.groupby("split")}
+    none = pd.Series(dtype=str)
     return {
         split: {
             "clips": len(clips),
-            "excluded": int((excluded["split"] == split).sum()),
+            "excluded": len(lost.get(split, none)),
+            "excluded_sources": lost.get(split, none).value_counts().sort_index().to_dict(),
             "hours": clips["duration_s"].sum() / 3600,
             "sources": clips["source"].value_counts().sort_index().to_dict(),
             "systems": int(clips.loc[clips["system"] != "", "system"].nunique()),
@@ -89,8 +95,27 @@ def _check_excluded(table: pd.DataFrame, excluded: pd.DataFrame, max_excluded: f
     for split, clips in table.groupby("split", sort=True):
         bad = excluded[excluded["split"] == split]
         if len(bad) > max_excluded * len(clips) or len(bad) == len(clips):
+            sizes = clips["source"].value_counts().sort_index()
+            by_source = bad["source"].value_counts()
+            lost = [f"{name} {by_source[name]} of {size}" for name, size in sizes.items() if name in by_source]
             raise DatmosError(
-                f"{len(bad)} of {len(clips)} {split} clips can't be used, more than data.max_excluded "
-                f"{max_excluded:g} allows. Mend or remove them, or raise data.max_excluded:\n  "
+                f"{len(bad)} of {len(clips)} {split} clips can't be used ({listing(lost)}), more than "
+                f"data.max_excluded {max_excluded:g} allows. Mend or remove them, or raise data.max_excluded:\n  "
                 + listing([f"{row.path}: {row.reason}" for row in bad.itertuples()], "\n  ")
             )
+
+
+def _check_leaks(manifest: pd.DataFrame) -> None:
+    """Refuse audio that is learned from and scored on. Counterfactual clips may be others' originals."""
+    clips = manifest[manifest["split"].isin(SPLITS)]
+    splits = clips.groupby("sha256")["split"].nunique()
+    leaks = clips[clips["sha256"].isin(splits.index[splits > 1])]
+    if len(leaks):
+        files = [
+            " = ".join(f"{row.path} ({row.split})" for row in same.itertuples())
+            for _, same in leaks.groupby("sha256", sort=False)
+        ]
+        raise DatmosError(
+            f"{len(files)} files are in more than one of the splits {', '.join(SPLITS)}, byte for byte: a model "
+            "would be scored on what it has learned from. Keep each in one split:\n  " + listing(files, "\n  ")
+        )

@@ -61,7 +61,7 @@ class _Section(BaseModel):
 class DataParams(_Section):
     """Where the clips and their ratings come from."""
 
-    kind: Literal["simulated", "ratings"]
+    kind: Literal["simulated", "ratings", "audiomos2025"]
     root: Path
     aspects: Annotated[list[Name], Field(min_length=1)]
     scale: Annotated[tuple[Float, Float], Field(description="lowest and highest rating")]
@@ -70,7 +70,7 @@ class DataParams(_Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.kind == "simulated") != (self.root == CORPUS):
-            expected = f"is {CORPUS}" if self.kind == "simulated" else "is the folder with your ratings.csv"
+            expected = f"is {CORPUS}" if self.kind == "simulated" else "is the folder with your ratings and audio"
             raise ValueError(f"root: with kind {self.kind} it {expected}, got {self.root}")
         if self.scale[0] >= self.scale[1]:
             raise ValueError(f"scale: the lowest rating must be below the highest, got {list(self.scale)}")

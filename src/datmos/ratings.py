@@ -17,9 +17,10 @@ def read_ratings(path: Path, aspects: list[str]) -> pd.DataFrame:
     """Read and check a ratings.csv.
 
     Returns:
-        Columns path, split, category, source, system, base (str), <aspect> (float, mean score),
-        <aspect>_ratings (list of float, or None where the file has no single ratings) and <aspect>_true (float,
-        the true score of a simulated clip; NaN where the file has none). Counterfactual clips need no score
+        Columns clip_id (the path), path, split, category, source, system, base, missing (why a clip has no audio;
+        here "": that is seen when it is read; all str), <aspect> (float, mean score), <aspect>_ratings (list of
+        float, or None where the file has no single ratings) and <aspect>_true (float, the true score of a simulated
+        clip; NaN where the file has none). Counterfactual clips need no score
         (NaN): what counts is how far predictions differ between the clips of one ``base``.
 
     Raises:
@@ -56,7 +57,8 @@ def read_ratings(path: Path, aspects: list[str]) -> pd.DataFrame:
         every = pd.Series(True, index=table.index)
         table[f"{aspect}_true"] = _numbers(table, f"{aspect}_true", path, may_be_empty=every)
     extras = [f"{aspect}_{kind}" for kind in ("ratings", "true") for aspect in aspects]
-    return table[[*TEXT_COLUMNS, *aspects, *extras]]
+    table["clip_id"], table["missing"] = table["path"], ""
+    return table[["clip_id", *TEXT_COLUMNS, "missing", *aspects, *extras]]
 
 
 def _read_text(path: Path) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import yaml
 
 from datmos.store import EmbeddingStore
 from project import Project, make_project
+from published import write_audio, write_subset
 from tiny import WIDTH, checkpoint
 
 pytestmark = pytest.mark.e2e
@@ -200,7 +201,7 @@ def test_a_rate_that_dvc_writes_as_text(project: Project) -> None:
          ["no pipeline 'WAV2VEC2_XLSR'", "did you mean"]),
         (["evaluate.baseline=multigaus"], ["evaluate.baseline", "did you mean 'multigauss'"]),
         (["data.kind=ratings", "data.root=/nowhere"], ["/nowhere/ratings.csv", "no such file"]),
-        (["data.kind=ratings"], ["data", "root", "your ratings.csv"]),
+        (["data.kind=ratings"], ["data", "root", "your ratings"]),
         (["data.kind=csv"], ["data.kind", "'csv'", "'ratings'"]),
     ],
 )  # fmt: skip
@@ -291,6 +292,38 @@ def test_ratings_of_ones_own_with_hostile_files_among_them(project: Project, tmp
     assert "signature_sensitivity" not in scores["LQO"]["shortcut"]  # no counterfactual clips, no such metric
     assert "true" not in scores["LQO"]
     assert (project.folder / "plots/signatures.png").is_file()  # and no failure for want of them
+
+
+def test_the_papers_lists_without_audio_say_what_is_missing(project: Project, shared: Path) -> None:
+    settings = ("-S", "data.kind=audiomos2025", "-S", f"data.root={shared / 'aes-natural'}")
+    before = project.outputs()
+    result = project.run("dvc", "exp", "run", *settings, check=False)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+    # the first split, alphabetically, that lacks more than is allowed
+    assert (
+        "3060 of 3060 eval clips can't be used (generated 3060 of 3060), more than data.max_excluded"
+        in result.stderr
+    )
+    assert "audiomos2025-track2-sys0v1wm-utt0dJodp: not found: no audio file named" in result.stderr
+    changed = {name for name, digest in project.outputs().items() if before.get(name) != digest}
+    assert changed <= {"data/corpus.json", "data/corpus/unused.txt"}
+
+
+def test_the_papers_lists_with_stand_in_audio(project: Project, tmp_path: Path, shared: Path) -> None:
+    names = write_subset(shared / "aes-natural", tmp_path, train=60, valid=20, per_system=3)
+    write_audio(tmp_path / "audio", names[1:])
+    settings = ["data.kind=audiomos2025", f"data.root={tmp_path}", "audio.clip_seconds=2", "granularity.k=[]"]
+    project.run("dvc", "exp", "run", *(part for setting in settings for part in ("-S", setting)))
+    summary = json.loads((project.folder / "metrics/manifest.json").read_text())
+    assert {split: own["clips"] for split, own in summary.items()} == {"train": 59, "valid": 20, "eval": 108}
+    assert summary["train"]["excluded_sources"] == {"AudioSet": 1}
+    assert summary["eval"]["systems"] == 36
+    assert len(summary["train"]["sources"]) == 6
+    ceilings = json.loads((project.folder / "metrics/ceilings.json").read_text())
+    assert ceilings["PQ"]["utterance"]["srcc"] > 0.5  # the ten single ratings are there
+    table = (project.folder / "metrics/table1.md").read_text()
+    assert all(f"| {name} |" in table for name in STRATEGIES)
 
 
 def test_an_unknown_key_stops_the_first_stage_that_runs(project: Project) -> None:
