@@ -68,16 +68,17 @@ def test_stand_in_audio_is_found_and_the_rest_is_reported(lists: Path, tmp_path:
 
 
 def test_single_ratings_of_natural_clips_may_be_absent(lists: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "lists" / "audiomos2025_track2"
+    folder.mkdir(parents=True)
     for name in (*LISTS.values(), EVAL):
-        (tmp_path / "labels").mkdir(exist_ok=True)
-        (tmp_path / "labels" / name).symlink_to(lists / name)
+        (folder / name).symlink_to(lists / name)
     table = read_audiomos2025(tmp_path, ["PQ"])
     assert table.loc[table["split"] == "train", "PQ_ratings"].isna().all()
     assert table.loc[table["split"] == "eval", "PQ_ratings"].notna().all()
 
 
 def test_what_is_wrong_is_named(lists: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatmosError, match=r"train_list\.csv: not found in .* import"):
+    with pytest.raises(DatmosError, match=r"train_list\.csv: found 0 times in .* imports it"):
         read_audiomos2025(tmp_path, ["PQ"])
     with pytest.raises(DatmosError, match=r"data\.aspects: PX; did you mean 'P.'\? The kind audiomos2025"):
         read_audiomos2025(lists, ["PX"])

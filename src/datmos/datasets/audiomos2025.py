@@ -39,7 +39,7 @@ SYSTEM = re.compile(r"-(sys\w+?)-utt")
 def read_audiomos2025(root: Path, aspects: list[str]) -> pd.DataFrame:
     """List the clips of the challenge with their ratings, and find their audio below ``root``.
 
-    ``root`` holds the published lists, itself or in ``labels/``: train list, dev list (here: valid), evaluation
+    ``root`` holds the published lists, at most two folders deep: train list, dev list (here: valid), evaluation
     annotations, and, for the ten single ratings of natural clips, the AES_natural files, which may be absent.
 
     Args:
@@ -112,11 +112,9 @@ def _evaluation(root: Path) -> pd.DataFrame:
 def _single_ratings(root: Path) -> dict[str, dict[str, list[float]]]:
     """Single ratings of natural clips by published path; nothing where the files are absent."""
     found = {}
-    for name in NATURAL:
-        for folder in (root, root / "labels"):
-            if (folder / name).is_file():
-                for entry in _json_lines(folder / name):
-                    found[entry["data_path"]] = _ratings_of(entry, folder / name)
+    for path in (path for name in NATURAL for path in _listed(root, name)):
+        for entry in _json_lines(path):
+            found[entry["data_path"]] = _ratings_of(entry, path)
     return found
 
 
@@ -145,10 +143,15 @@ def _numbers(column: pd.Series, path: Path, name: str) -> pd.Series:
 
 
 def _find_list(root: Path, name: str) -> Path:
-    for folder in (root, root / "labels"):
-        if (folder / name).is_file():
-            return folder / name
-    raise DatmosError(
-        f"{name}: not found in {root} or {root / 'labels'}. It is published with Audiobox-Aesthetics; "
-        "docs/reproduce-the-paper.md has the command that imports it"
-    )
+    found = _listed(root, name)
+    if len(found) != 1:
+        raise DatmosError(
+            f"{name}: found {len(found)} times in {root} and two folders deep ({listing(map(str, found))}), once is "
+            "expected. It is published with Audiobox-Aesthetics; docs/reproduce-the-paper.md has the command that "
+            "imports it"
+        )
+    return found[0]
+
+
+def _listed(root: Path, name: str) -> list[Path]:
+    return sorted(path for depth in ("", "*/", "*/*/") for path in root.glob(depth + name))
