@@ -146,9 +146,9 @@ def _find_list(root: Path, name: str) -> Path:
     found = _listed(root, name)
     if len(found) != 1:
         raise DatmosError(
-            f"{name}: found {len(found)} times in {root} and two folders deep ({listing(map(str, found))}), once is "
-            "expected. It is published with Audiobox-Aesthetics; docs/reproduce-the-paper.md has the command that "
-            "imports it"
+            f"{name}: found {len(found)} times in {root} and two folders deep ({listing(map(str, found))}), once "
+            "is expected. It is published with Audiobox-Aesthetics; docs/reproduce-the-paper.md has the command "
+            "that imports it"
         )
     return found[0]
 
