@@ -92,17 +92,21 @@ def _try_clip(path: Path, audio: AudioParams) -> dict[str, Any] | str:
 
 
 def _check_excluded(table: pd.DataFrame, excluded: pd.DataFrame, max_excluded: float) -> None:
+    """Say for every split that lost too much what it lost, source by source."""
+    found, shown = [], []
     for split, clips in table.groupby("split", sort=True):
         bad = excluded[excluded["split"] == split]
         if len(bad) > max_excluded * len(clips) or len(bad) == len(clips):
-            sizes = clips["source"].value_counts().sort_index()
-            by_source = bad["source"].value_counts()
-            lost = [f"{name} {by_source[name]} of {size}" for name, size in sizes.items() if name in by_source]
-            raise DatmosError(
-                f"{len(bad)} of {len(clips)} {split} clips can't be used ({listing(lost)}), more than "
-                f"data.max_excluded {max_excluded:g} allows. Mend or remove them, or raise data.max_excluded:\n  "
-                + listing([f"{row.path}: {row.reason}" for row in bad.itertuples()], "\n  ")
-            )
+            lost, sizes = bad["source"].value_counts().sort_index(), clips["source"].value_counts()
+            by_source = ", ".join(f"{source} {count} of {sizes[source]}" for source, count in lost.items())
+            found.append(f"{len(bad)} of {len(clips)} {split} clips can't be used ({by_source})")
+            shown += [f"{row.path}: {row.reason}" for row in bad.itertuples()]
+    if found:
+        raise DatmosError(
+            ";\n".join(found)
+            + f".\nMore than data.max_excluded {max_excluded:g} allows. Mend or remove them, or raise "
+            "data.max_excluded:\n  " + listing(shown, "\n  ")
+        )
 
 
 def _check_leaks(manifest: pd.DataFrame) -> None:
