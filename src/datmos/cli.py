@@ -1,6 +1,7 @@
 """The command `datmos`."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,12 @@ def main() -> None:
     check_params = check.add_parser("params", help="check params.yaml and print it as the stages read it")
     check_params.add_argument("file", nargs="?", type=Path, default=Path("params.yaml"))
     check_params.set_defaults(run=_check_params)
+    check_data = check.add_parser(
+        "data",
+        help="look at the clips that params.yaml names: what is there, missing, unusable, twice",
+        description="Reads lists and headers, seconds for thousands of clips. Exit status 1 if a run would stop.",
+    )
+    check_data.set_defaults(run=_check_data)
     apply = commands.add_parser(
         "apply",
         help="merge a preset into params.yaml",
@@ -36,6 +43,16 @@ def main() -> None:
 def _check_params(arguments: argparse.Namespace) -> None:
     params = load_params(arguments.file)
     print(yaml.safe_dump(params.model_dump(mode="json", by_alias=True), sort_keys=False), end="")
+
+
+def _check_data(arguments: argparse.Namespace) -> None:
+    from datmos.preflight import check_data, preflight_text
+
+    params = load_params()
+    found = check_data(params)
+    print(preflight_text(found, params))
+    if found.refused:
+        sys.exit(1)
 
 
 def _apply(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,126 @@
+"""What a run would find in the data, in seconds: before anything is rendered, decoded or trained."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import soundfile
+from tqdm import tqdm
+
+from datmos.audio import UnusableAudioError, file_digest, read_excerpt
+from datmos.datasets.registry import DATASETS
+from datmos.errors import listing
+from datmos.params import Params
+from datmos.ratings import SPLITS
+
+
+class Preflight(NamedTuple):
+    """What `check_data` found."""
+
+    clips: pd.DataFrame  # as a dataset lists them, with duration_s (NaN: unusable) and problem ("": none)
+    copies: list[list[str]]  # files with the same content, "path (split)" each
+    leaks: list[list[str]]  # those of them that are in two of the splits train, valid, eval
+    refused: list[str]  # why a run would stop
+
+
+def check_data(params: Params) -> Preflight:
+    """Look at every file of the dataset: is it there, does its header say it can be used, is it there twice.
+
+    Only headers are read (and files whose header libsndfile can't read), and only files of equal size compared: a
+    file that is broken further in is found by the manifest stage.
+
+    Raises:
+        DatmosError: the lists of the dataset can't be read.
+    """
+    root = params.data.root
+    clips = DATASETS[params.data.kind](root, params.data.aspects)
+    absent = [
+        not missing and not (root / name).exists()
+        for name, missing in zip(clips["path"], clips["missing"], strict=True)
+    ]
+    clips.loc[absent, "missing"] = "no such file"
+    with ThreadPoolExecutor() as threads:
+        looks = threads.map(
+            lambda name, missing: (None, missing) if missing else _look(root / name, params),
+            clips["path"],
+            clips["missing"],
+        )
+        found = list(tqdm(looks, total=len(clips), desc="reading headers", unit="clip"))
+    clips["duration_s"] = pd.Series([seconds for seconds, _ in found], dtype=float)
+    clips["problem"] = [problem for _, problem in found]
+    same = list(_same_content(root, clips[clips["problem"] == ""]))
+    names = clips["path"] + " (" + clips["split"] + ")"
+    copies = [[names[row] for row in rows] for rows in same]
+    splits = [set(clips.loc[rows, "split"]) & set(SPLITS) for rows in same]
+    leaks = [group for group, where in zip(copies, splits, strict=True) if len(where) > 1]
+    return Preflight(clips, copies, leaks, list(_refusals(clips, leaks, params.data.max_excluded)))
+
+
+def _look(path: Path, params: Params) -> tuple[float | None, str]:
+    """Duration in seconds, or None and what is wrong."""
+    try:
+        info = soundfile.info(str(path))
+        seconds = info.frames / info.samplerate
+    except (soundfile.LibsndfileError, OSError, RuntimeError):
+        try:
+            seconds = read_excerpt(path, params.audio)[1].duration_s
+        except (UnusableAudioError, OSError) as error:
+            return None, str(error)
+    if seconds < params.audio.min_seconds:
+        return None, f"{seconds:.3g} s long, shorter than audio.min_seconds {params.audio.min_seconds:g}"
+    return seconds, ""
+
+
+def _same_content(root: Path, clips: pd.DataFrame) -> Iterator[list[int]]:
+    """Rows of clips that are the same, byte for byte; only files of equal size are read."""
+    by_size = defaultdict(list)
+    for row, name in clips["path"].items():
+        by_size[(root / name).stat().st_size].append(row)
+    for rows in by_size.values():
+        if len(rows) > 1:
+            by_digest = defaultdict(list)
+            for row in rows:
+                by_digest[file_digest(root / clips.loc[row, "path"])].append(row)
+            yield from (same for same in by_digest.values() if len(same) > 1)
+
+
+def _refusals(clips: pd.DataFrame, leaks: list[list[str]], max_excluded: float) -> Iterator[str]:
+    for split, own in clips.groupby("split", sort=True):
+        bad = int((own["problem"] != "").sum())
+        if bad > max_excluded * len(own) or bad == len(own):
+            allowed = f"data.max_excluded {max_excluded:g} allows"
+            yield f"{bad} of {len(own)} {split} clips can't be used, more than {allowed}"
+    if leaks:
+        yield f"{len(leaks)} files are in more than one of the splits {', '.join(SPLITS)}"
+
+
+def preflight_text(found: Preflight, params: Params) -> str:
+    """Lay out what `check_data` found, for a terminal."""
+    clips, seconds = found.clips, params.audio.clip_seconds
+    missing, bad = clips["missing"] != "", clips["problem"] != ""
+    counts = pd.DataFrame(
+        {"listed": 1, "missing": missing, "unusable": bad & ~missing, "hours": clips["duration_s"] / 3600}
+    )
+    table = counts.groupby([clips["split"], clips["source"]], sort=True).sum()
+    evaluated, usable = clips[clips["split"] == "eval"], int((~bad).sum())
+    systems = evaluated.groupby("system").size()
+    raters = {aspect: evaluated[f"{aspect}_ratings"].dropna().map(len) for aspect in params.data.aspects}
+    parts = [
+        f"{params.data.kind}: {params.data.root}",
+        table.to_string(float_format="{:.2f}".format),
+        f"systems: {len(systems)}, with {systems.min()} to {systems.max()} eval clips",
+        "single ratings of an eval clip: "
+        + ", ".join(f"{a} {own.min()} to {own.max()}" if len(own) else f"{a} none" for a, own in raters.items()),
+        f"to embed: {usable} clips x {seconds:g} s = {usable * seconds / 3600:.2f} hours of audio "
+        "(docs/embeddings.md has speeds)",
+    ]
+    if bad.any():
+        shown = [f"{row.path} ({row.split}): {row.problem}" for row in clips[bad].itertuples()]
+        parts.append("can't be used:\n  " + listing(shown, "\n  "))
+    if found.copies:
+        parts.append("the same content:\n  " + listing([" = ".join(group) for group in found.copies], "\n  "))
+    parts.append("\n".join(f"a run would stop: {reason}" for reason in found.refused) or "a run would start")
+    return "\n\n".join(parts)
