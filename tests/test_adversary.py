@@ -77,6 +77,12 @@ def test_label_smoothing() -> None:
     torch.testing.assert_close(classifier.loss(logits, labels, 0.3)[0], expected)
 
 
+def test_label_smoothing_of_one_domain_is_nothing() -> None:
+    """A classifier that only watches may have a single domain."""
+    logits, labels = torch.randn(1, 3, 1), torch.zeros(1, 3, dtype=torch.int64)
+    assert torch.equal(DomainClassifier(6, 1).loss(logits, labels, 0.3), torch.zeros(1, 3))
+
+
 def test_a_classifier_with_bins_is_told_the_score() -> None:
     torch.manual_seed(0)
     classifier = DomainClassifier(width=6, domains=2, bins=3)

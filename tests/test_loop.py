@@ -154,7 +154,10 @@ def test_another_recipe_does_not_take_up_the_checkpoint(world: World, monkeypatc
     assert len(list(FOLDER.iterdir())) == 1  # of the first
 
 
-def test_the_average_is_over_the_last_epochs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("average", "epochs"), [(0.5, 3), (0.01, 1)])
+def test_the_average_is_over_the_last_epochs(
+    world: World, average: float, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
     keep = datmos.loop.Training._keep
 
@@ -163,9 +166,9 @@ def test_the_average_is_over_the_last_epochs(world: World, monkeypatch: pytest.M
         keep(self, *arguments)
 
     monkeypatch.setattr(datmos.loop.Training, "_keep", spy)
-    (trained,) = train(world, params({"swa": {"average": 0.5}}, epochs=6), "swa", [0], [3])
+    (trained,) = train(world, params({"swa": {"average": average}}, epochs=6), "swa", [0], [3])
     for name in ("head.quality.0.weight", "classifier.0.layers.0.weight"):
-        expected = torch.stack([weights[name] for weights in seen[3:]]).mean(dim=0)
+        expected = torch.stack([weights[name] for weights in seen[-epochs:]]).mean(dim=0)
         torch.testing.assert_close(trained.weights[name], expected)
 
 

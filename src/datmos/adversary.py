@@ -97,6 +97,6 @@ class DomainClassifier(nn.Module):
         own = log_probability.gather(-1, domains.unsqueeze(-1)).squeeze(-1)
         if smoothing == 0:
             return -own
-        count = self.present.sum(dim=1)[:, None]  # (M, 1)
+        others = (self.present.sum(dim=1)[:, None] - 1).clamp(min=1)  # (M, 1)
         every = (log_probability * self.present.unsqueeze(1)).sum(dim=-1)
-        return -((1 - smoothing) * own + smoothing * (every - own) / (count - 1))
+        return -((1 - smoothing) * own + smoothing * (every - own) / others)

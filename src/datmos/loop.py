@@ -245,7 +245,8 @@ class Training:
         """
         now = self._weights()
         if self.strategy.average > 0:
-            count = epoch - (self.train.epochs - round(self.strategy.average * self.train.epochs))
+            last = max(round(self.strategy.average * self.train.epochs), 1)
+            count = epoch - (self.train.epochs - last)
             if count >= 1:
                 for name, value in now.items():
                     if value.is_floating_point():
