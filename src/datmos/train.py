@@ -149,8 +149,8 @@ def match_domains(manifest: pd.DataFrame, domains: pd.DataFrame, strategy: Strat
     """Return the domains of every train clip, int64, (N, branches), in the manifest's order.
 
     Raises:
-        DatmosError: a clip without a domain; or, for an adversary with lambda above 0, fewer than two domains or a
-            domain with one member.
+        DatmosError: a clip without a domain; or, for an adversary with lambda above 0, fewer than two domains, or a
+            source with one clip: that is a slip in the ratings file. A cluster may be an outlier alone.
     """
     clip_ids = manifest.loc[manifest["split"] == "train", "clip_id"]
     labels = domains.set_index("clip_id").reindex(clip_ids)
@@ -167,9 +167,9 @@ def match_domains(manifest: pd.DataFrame, domains: pd.DataFrame, strategy: Strat
                 f"domains '{rule}': all {len(labels)} train clips are one domain, so there is nothing for "
                 "an adversary to tell apart. Use other domains, or lambda 0."
             )
-        if lambda_ > 0 and sizes.min() < 2:
+        if lambda_ > 0 and rule == "source" and sizes.min() < 2:
             raise DatmosError(
-                f"domains '{rule}': domain {sizes.idxmin()} has one train clip; every domain needs two or "
-                f"more (sizes: {sizes.to_dict()}). Use fewer domains, or add clips."
+                f"domains 'source': domain {sizes.idxmin()} has one train clip; every source needs two or more "
+                f"(sizes: {sizes.to_dict()}). Look for a slip in its name, or add clips."
             )
     return torch.from_numpy(labels.to_numpy(dtype=np.int64, copy=True))
