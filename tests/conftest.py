@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from made_up_task import World, make_world
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
 
@@ -17,3 +19,10 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"reference data not found: {SHARED}")
     return SHARED
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The made-up task of training, in a folder of its own: checkpoints are written below the current one."""
+    monkeypatch.chdir(tmp_path)
+    return make_world(tmp_path / "embeddings")

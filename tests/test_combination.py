@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 import torch
 
 from datmos.combination import choose_strategies, combine_predictions, predict_combination, save_combination
 from datmos.models import load_models
 from datmos.predict import predict_clips
 from datmos.train import train_strategy
-from made_up_task import make_world, params
+from made_up_task import World, params
 
 
 def scores(**mse: float) -> dict[str, Any]:
@@ -44,9 +43,7 @@ def test_covariances_stay_within_a_strategy() -> None:
     assert set(found["cov_A_B"]) == set(found["cov_B_C"]) == {0.0}
 
 
-def test_a_package_predicts_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    world = make_world(tmp_path / "embeddings")
+def test_a_package_predicts_by_itself(tmp_path: Path, world: World) -> None:
     settings = params({"plain": {}, "dat": {"lambda": 0.5}, "unused": {}}, epochs=1)
     models, clip_ids, cpu = tmp_path / "models", ["080", "002"], torch.device("cpu")
     for name in settings.strategies:

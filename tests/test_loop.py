@@ -15,7 +15,7 @@ from datmos.models import make_models
 from datmos.params import Params
 from datmos.predict import predict_clips
 from datmos.train import Member, describe, train_members
-from made_up_task import World, make_world, params
+from made_up_task import World, params
 
 PRESET = Path(__file__).resolve().parents[1] / "presets" / "all_strategies.yaml"
 EVERY = {
@@ -26,17 +26,6 @@ EVERY = {
     **yaml.safe_load(PRESET.read_text())["strategies"],
 }
 EVERY["dat_aspect"]["groups"] = [["B"], ["A"]]  # the made-up task's
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checkpoints are written below the current folder."""
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return make_world(tmp_path / "embeddings")
 
 
 def train(world: World, settings: Params, name: str, seeds: list[int], counts: list[int]) -> list[Trained]:

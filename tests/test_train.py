@@ -20,21 +20,10 @@ from datmos.train import (
     select_split,
     train_strategy,
 )
-from made_up_task import DIMENSION, PLAIN, World, make_world, params
+from made_up_task import DIMENSION, PLAIN, params
 
 CPU = torch.device("cpu")
 RATINGS = Ratings(torch.zeros(2), torch.ones(2), 1.0, 10.0)
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checkpoints are written below the current folder."""
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return make_world(tmp_path / "embeddings")
 
 
 def run(world: Any, out: Path, settings: Params, name: str, domains: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from datmos.errors import DatmosError
 from datmos.params import BRANCHES, Params
 from datmos.seeding import derive_seed
-from datmos.store import EmbeddingStore
+from datmos.store import EmbeddingStore, batched
 
 SILHOUETTE_SAMPLE = 5000  # its cost grows with the square of the clips
 
@@ -99,8 +99,7 @@ def clip_points(clips: pd.DataFrame, store: EmbeddingStore, params: Params) -> n
     rows = store.rows(clips["clip_id"])
     if params.kmeans.average_over == "frames":
         return store.pooled[rows]
-    batches = [rows[start : start + 64] for start in range(0, len(rows), 64)]
-    return np.concatenate([store.read(batch).mean(axis=1, dtype=np.float32) for batch in batches])
+    return np.concatenate([store.read(batch).mean(axis=1, dtype=np.float32) for batch in batched(rows, 64)])
 
 
 def _summarise(labels: np.ndarray, clips: pd.DataFrame) -> dict[str, Any]:

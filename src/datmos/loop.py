@@ -26,7 +26,7 @@ from datmos.losses import POINT_LOSSES, TASK_LOSSES, Ratings
 from datmos.mixup import draw_partners
 from datmos.params import BRANCHES, StrategyParams, TrainParams
 from datmos.seeding import derive_seed, torch_seed
-from datmos.stacked import stack
+from datmos.stacked import member_state, stack
 from datmos.store import EmbeddingStore
 from datmos.triplet import TripletBuffer
 
@@ -280,8 +280,7 @@ class Training:
             for column in ("adversarial_loss", "domain_accuracy"):
                 if column not in curves:
                     curves[column] = curves[[name for name in names if name.startswith(column)]].mean(axis=1)
-            weights = {name: value[member].cpu().clone() for name, value in self.kept.items()}
-            results.append(Trained(weights, curves, best_epoch))
+            results.append(Trained(member_state(self.kept, member), curves, best_epoch))
         return results
 
     def _weights(self) -> dict[str, Tensor]:

@@ -1,9 +1,11 @@
 """The manifest: one row a usable clip; everything later reads clips from here."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
@@ -94,13 +96,11 @@ def _try_clip(path: Path, audio: AudioParams) -> dict[str, Any] | str:
 def _check_excluded(table: pd.DataFrame, excluded: pd.DataFrame, max_excluded: float) -> None:
     """Say for every split that lost too much what it lost, source by source."""
     found, shown = [], []
-    for split, clips in table.groupby("split", sort=True):
-        bad = excluded[excluded["split"] == split]
-        if len(bad) > max_excluded * len(clips) or len(bad) == len(clips):
-            lost, sizes = bad["source"].value_counts().sort_index(), clips["source"].value_counts()
-            by_source = ", ".join(f"{source} {count} of {sizes[source]}" for source, count in lost.items())
-            found.append(f"{len(bad)} of {len(clips)} {split} clips can't be used ({by_source})")
-            shown += [f"{row.path}: {row.reason}" for row in bad.itertuples()]
+    for split, clips, bad in splits_that_lost_too_much(table, table.index.isin(excluded.index), max_excluded):
+        lost, sizes = bad["source"].value_counts().sort_index(), clips["source"].value_counts()
+        by_source = ", ".join(f"{source} {count} of {sizes[source]}" for source, count in lost.items())
+        found.append(f"{len(bad)} of {len(clips)} {split} clips can't be used ({by_source})")
+        shown += [f"{row.path}: {row.reason}" for row in excluded.loc[bad.index].itertuples()]
     if found:
         raise DatmosError(
             ";\n".join(found)
@@ -109,16 +109,30 @@ def _check_excluded(table: pd.DataFrame, excluded: pd.DataFrame, max_excluded: f
         )
 
 
+def splits_that_lost_too_much(
+    clips: pd.DataFrame, unusable: Sequence[bool] | np.ndarray, max_excluded: float
+) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """Yield name, all clips and unusable clips of every split that a run would stop for (``data.max_excluded``)."""
+    for split, own in clips.assign(unusable=unusable).groupby("split", sort=True):
+        bad = own[own["unusable"]]
+        if len(bad) > max_excluded * len(own) or len(bad) == len(own):
+            yield split, own, bad
+
+
+def is_leak(splits: Iterable[str]) -> bool:
+    """Tell whether clips of these splits must not be one audio. Counterfactual clips may be others' originals."""
+    return len(set(splits) & set(SPLITS)) > 1
+
+
 def _check_leaks(manifest: pd.DataFrame) -> None:
-    """Refuse audio that is learned from and scored on. Counterfactual clips may be others' originals."""
-    clips = manifest[manifest["split"].isin(SPLITS)]
-    splits = clips.groupby("sha256")["split"].nunique()
-    leaks = clips[clips["sha256"].isin(splits.index[splits > 1])]
-    if len(leaks):
-        files = [
-            " = ".join(f"{row.path} ({row.split})" for row in same.itertuples())
-            for _, same in leaks.groupby("sha256", sort=False)
-        ]
+    """Refuse audio that is learned from and scored on."""
+    clips = manifest[manifest["split"].isin(SPLITS) & manifest["sha256"].duplicated(keep=False)]
+    files = [
+        " = ".join(f"{row.path} ({row.split})" for row in same.itertuples())
+        for _, same in clips.groupby("sha256", sort=False)
+        if is_leak(same["split"])
+    ]
+    if files:
         raise DatmosError(
             f"{len(files)} files are in more than one of the splits {', '.join(SPLITS)}, byte for byte: a model "
             "would be scored on what it has learned from. Keep each in one split:\n  " + listing(files, "\n  ")

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -48,13 +47,3 @@ def load_models(folder: Path) -> Models:
     config = read_json(folder / "config.json")
     weights = {int(seed): load_file(folder / f"seed_{seed}.safetensors") for seed in config["seeds"]}
     return make_models(config, weights)
-
-
-def batched(rows: Any, size: int) -> list[Any]:
-    """Cut an array into consecutive pieces of at most ``size``."""
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
-def count_members(head: torch.nn.Module) -> int:
-    """Return M."""
-    return next(head.parameters()).shape[0]

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from datmos.audio import UnusableAudioError, file_digest, read_excerpt
 from datmos.datasets.registry import DATASETS
 from datmos.errors import listing
+from datmos.manifest import is_leak, splits_that_lost_too_much
 from datmos.params import Params
 from datmos.ratings import SPLITS
 
@@ -54,8 +55,7 @@ def check_data(params: Params) -> Preflight:
     same = list(_same_content(root, clips[clips["problem"] == ""]))
     names = clips["path"] + " (" + clips["split"] + ")"
     copies = [[names[row] for row in rows] for rows in same]
-    splits = [set(clips.loc[rows, "split"]) & set(SPLITS) for rows in same]
-    leaks = [group for group, where in zip(copies, splits, strict=True) if len(where) > 1]
+    leaks = [group for group, rows in zip(copies, same, strict=True) if is_leak(clips.loc[rows, "split"])]
     return Preflight(clips, copies, leaks, list(_refusals(clips, leaks, params.data.max_excluded)))
 
 
@@ -88,11 +88,9 @@ def _same_content(root: Path, clips: pd.DataFrame) -> Iterator[list[int]]:
 
 
 def _refusals(clips: pd.DataFrame, leaks: list[list[str]], max_excluded: float) -> Iterator[str]:
-    for split, own in clips.groupby("split", sort=True):
-        bad = int((own["problem"] != "").sum())
-        if bad > max_excluded * len(own) or bad == len(own):
-            allowed = f"data.max_excluded {max_excluded:g} allows"
-            yield f"{bad} of {len(own)} {split} clips can't be used, more than {allowed}"
+    for split, own, bad in splits_that_lost_too_much(clips, clips["problem"] != "", max_excluded):
+        allowed = f"data.max_excluded {max_excluded:g} allows"
+        yield f"{len(bad)} of {len(own)} {split} clips can't be used, more than {allowed}"
     if leaks:
         yield f"{len(leaks)} files are in more than one of the splits {', '.join(SPLITS)}"
 

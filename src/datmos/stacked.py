@@ -6,7 +6,7 @@ together, `member_state` takes one out.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ Noise = Sequence[torch.Generator]  # where each member's dropout comes from
 
 
 class Linear(nn.Module):
-    """``nn.Linear`` of every member: (M, B, inputs) -> (M, B, outputs)."""
+    """``nn.Linear`` of every member: (M, ..., inputs) -> (M, ..., outputs)."""
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__()
@@ -28,14 +28,17 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(first.bias.detach().unsqueeze(0)) if bias else None  # (M, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (M, B, inputs) to (M, B, outputs)."""
+        """Map (M, ..., inputs) to (M, ..., outputs)."""
+        rows = x.flatten(1, -2)
         if self.bias is None:
-            return x @ self.weight.mT
-        return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight.mT)
+            y = rows @ self.weight.mT
+        else:
+            y = torch.baddbmm(self.bias.unsqueeze(1), rows, self.weight.mT)
+        return y.unflatten(1, x.shape[1:-1])
 
 
 def attention(inputs: int, hidden: int) -> nn.Sequential:
-    """``v' tanh(W x + b)``: a score of every frame, (M, B, inputs) -> (M, B, 1)."""
+    """``v' tanh(W x + b)``: a score of every frame, (M, ..., inputs) -> (M, ..., 1)."""
     # a constant beside v' would change no softmax: its gradient is rounding alone, which Adam takes for a signal
     return nn.Sequential(Linear(inputs, hidden), nn.Tanh(), Linear(hidden, 1, bias=False))
 
@@ -122,6 +125,6 @@ def stack(modules: Sequence[Module]) -> Module:
     return stacked
 
 
-def member_state(module: nn.Module, member: int, prefix: str) -> dict[str, Tensor]:
-    """Copy one member's weights to the CPU, without the members' dimension, named ``prefix.name``."""
-    return {f"{prefix}.{name}": value[member].detach().cpu().clone() for name, value in module.state_dict().items()}
+def member_state(state: Mapping[str, Tensor], member: int) -> dict[str, Tensor]:
+    """Copy one member's part of a state dict to the CPU, without the members' dimension."""
+    return {name: value[member].detach().cpu().clone() for name, value in state.items()}

@@ -56,6 +56,11 @@ class EmbeddingStore:
         return batch
 
 
+def batched(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    """Cut an array into consecutive pieces of at most ``size``."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
 def write_store(
     folder: Path, clip_ids: pd.Series, clips: Iterator[dict[str, np.ndarray]], description: dict[str, Any]
 ) -> None:

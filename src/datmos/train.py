@@ -14,9 +14,9 @@ from datmos.errors import DatmosError
 from datmos.files import replacing, write_csv
 from datmos.heads.interface import HeadOptions
 from datmos.loop import Split, Trained, Training
-from datmos.models import batched, save_models
+from datmos.models import save_models
 from datmos.params import Params, StrategyParams
-from datmos.store import EmbeddingStore
+from datmos.store import EmbeddingStore, batched
 
 
 class Member(NamedTuple):

@@ -58,8 +58,9 @@ def read_audiomos2025(root: Path, aspects: list[str]) -> pd.DataFrame:
             raise DatmosError(
                 f"data.aspects: {aspect}{nearest(aspect, ASPECTS)} The kind audiomos2025 has {', '.join(ASPECTS)}"
             )
-    natural = pd.concat([_natural(root, TRAIN, "train"), _natural(root, VALID, "valid")])
-    table = pd.concat([natural, _evaluation(root)], ignore_index=True)
+    single = _single_ratings(root)
+    natural = [_natural(root, name, split, single) for name, split in ((TRAIN, "train"), (VALID, "valid"))]
+    table = pd.concat([*natural, _evaluation(root)], ignore_index=True)
     again = table["clip_id"].duplicated()
     if again.any():
         raise DatmosError(f"the lists name clips twice: {listing(table.loc[again, 'clip_id'])}")
@@ -73,7 +74,7 @@ def read_audiomos2025(root: Path, aspects: list[str]) -> pd.DataFrame:
     return table[[*texts, *aspects, *extras]]
 
 
-def _natural(root: Path, name: str, split: str) -> pd.DataFrame:
+def _natural(root: Path, name: str, split: str, single: dict[str, dict[str, list[float]]]) -> pd.DataFrame:
     path = _find_list(root, name)
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     needed = ["sample_id", "data_path", *ASPECTS.values()]
@@ -87,7 +88,6 @@ def _natural(root: Path, name: str, split: str) -> pd.DataFrame:
     clips = pd.DataFrame({"clip_id": table["sample_id"], "path": paths})
     clips["split"], clips["system"], clips["base"] = split, "", ""
     clips["source"], clips["category"] = ([COLLECTIONS[top][n] for top in tops] for n in range(2))
-    single = _single_ratings(root)
     for aspect, column in ASPECTS.items():
         clips[aspect] = _numbers(table[column], path, column)
         clips[f"{aspect}_ratings"] = [single.get(name, {}).get(aspect) for name in table["data_path"]]

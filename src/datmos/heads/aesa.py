@@ -40,9 +40,9 @@ class AesaNetStyle(Head):
         shared = "bldt" if frames.dim() == 4 else "mbldt"
         frames = torch.einsum(f"ml,{shared}->mbdt", weights, frames)
         frames = ((frames - self.shift.unsqueeze(1)) * self.gain.unsqueeze(1)).mT  # (M, B, T, D)
-        adapted = self.adapter(frames.flatten(1, 2)).unflatten(1, tuple(frames.shape[1:3])).relu()
+        adapted = self.adapter(frames).relu()
         states = self._recur(dropout(adapted, self.options.dropout, noise, dim=0))  # (M, B, T, width)
-        scores = self.attention(states.flatten(1, 2)).unflatten(1, tuple(states.shape[1:3]))
+        scores = self.attention(states)
         h = (scores.softmax(dim=2) * states).sum(dim=2)
         return Encoded(h, (h,))
 

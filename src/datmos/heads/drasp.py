@@ -45,7 +45,7 @@ class Drasp(Head):
         mean = self._standardised(mean.unsqueeze(-1)).squeeze(-1)  # (M, B, D)
         std = (variance * self.gain.mT.square() + SMALLEST_VARIANCE).sqrt()
         segments = self._standardised(average_segments(embeddings, SEGMENT)).mT  # (M, B, S, D)
-        weights = self.attention(segments.flatten(1, 2)).unflatten(1, tuple(segments.shape[1:3])).softmax(dim=2)
+        weights = self.attention(segments).softmax(dim=2)
         local_mean = (weights * segments).sum(dim=2)  # (M, B, D)
         local_variance = (weights * (segments - local_mean.unsqueeze(2)).square()).sum(dim=2)
         local_std = (local_variance + SMALLEST_VARIANCE).sqrt()
