@@ -138,6 +138,8 @@ class Finetuning:
         epochs = self.finetune.epochs
         batches = -(-count // self.finetune.batch_size)
         devices = [self.device] if self.device.type == "cuda" else []
+        if devices:  # sums on a GPU else depend on which thread comes first
+            torch.use_deterministic_algorithms(True, warn_only=True)
         with (
             torch.random.fork_rng(devices),
             tqdm(total=epochs * batches, initial=(first - 1) * batches, desc=description, unit="batch",

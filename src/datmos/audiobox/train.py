@@ -72,6 +72,7 @@ def finetune_strategy(
         )
         results[seed] = session.run(f"fine-tuning {name}, seed {seed}")
         checkpoints.append(session.checkpoint)
+        del session  # its optimiser needs the device's memory no longer
     if processes.rank > 0:
         return
     every_seed = pd.concat({seed: result.curves for seed, result in results.items()}, names=["seed", None])
