@@ -14,10 +14,9 @@ def main() -> None:
     """Write metrics/significance.json."""
     params = load_params()
     aspects = params.data.aspects
-    controls = [name for name, one in params.strategies.items() if one.domains == "random" and one.adversarial]
-    against = list(dict.fromkeys([params.evaluate.baseline, *controls]))
     predictions = {name: pd.read_parquet(f"data/predictions/{name}.parquet") for name in params.compared}
-    result = compare_strategies(predictions, pd.read_parquet("data/manifest.parquet"), aspects, against)
+    manifest = pd.read_parquet("data/manifest.parquet")
+    result = compare_strategies(predictions, manifest, aspects, params.compared_against)
     write_metrics(Path("metrics/significance.json"), result)
 
 

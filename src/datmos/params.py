@@ -88,6 +88,14 @@ class DataParams(_Section):
         return self
 
 
+class EvaluationSetParams(_Section):
+    """Further clips to evaluate on, beside the eval split."""
+
+    kind: Literal["ratings", "audiomos2025", "pam"]
+    root: Path
+    max_excluded: Annotated[Float, Field(ge=0, le=1)]
+
+
 class CorpusParams(_Section):
     """Size and seed of the simulated listening study."""
 
@@ -261,6 +269,7 @@ class Params(_Section):
     """All of params.yaml."""
 
     data: DataParams
+    evaluation_sets: dict[Name, EvaluationSetParams]
     corpus: CorpusParams
     audio: AudioParams
     encoder: EncoderParams
@@ -281,6 +290,12 @@ class Params(_Section):
     def compared(self) -> list[str]:
         """Names of all that is compared: strategies, combinations, references."""
         return [*self.strategies, *self.combinations, *self.evaluate.references]
+
+    @property
+    def compared_against(self) -> list[str]:
+        """Names of those that all others are tested against: the baseline, and the controls with random domains."""
+        controls = [name for name, one in self.strategies.items() if one.domains == "random" and one.adversarial]
+        return list(dict.fromkeys([self.evaluate.baseline, *controls]))
 
     @model_validator(mode="after")
     def _check(self) -> Self:
