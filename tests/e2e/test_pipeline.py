@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from datmos.store import EmbeddingStore
-from project import Project, make_project
-from published import write_audio, write_subset
+from project import REPOSITORY, Project, make_project
+from published import pam_paths, write_audio, write_subset
 from tiny import WIDTH, checkpoint
 
 pytestmark = pytest.mark.e2e
@@ -311,11 +311,23 @@ def test_the_papers_lists_without_audio_say_what_is_missing(project: Project, sh
     assert changed <= {"data/corpus.json", "data/corpus/unused.txt"}
 
 
-def test_the_papers_lists_with_stand_in_audio(project: Project, tmp_path: Path, shared: Path) -> None:
-    names = write_subset(shared / "aes-natural", tmp_path, train=60, valid=20, per_system=3)
-    write_audio(tmp_path / "audio", names[1:])
-    settings = ["data.kind=audiomos2025", f"data.root={tmp_path}", "audio.clip_seconds=2", "granularity.k=[]"]
-    project.run("dvc", "exp", "run", *(part for setting in settings for part in ("-S", setting)))
+def test_the_papers_run_on_its_lists_with_stand_in_audio(project: Project, tmp_path: Path, shared: Path) -> None:
+    """presets/paper.yaml, shrunk in encoder, clip length, epochs and seeds; the real labels, and PAM beside them."""
+    root = project.folder / "aes"
+    names = write_subset(shared / "aes-natural", root, train=60, valid=20, per_system=3)
+    (root / "AES_PAM.jsonl").symlink_to(shared / "aes-natural/AES_PAM.jsonl")
+    write_audio(root / "audio", [*names[1:], *pam_paths(shared / "aes-natural")[::25]])
+    project.run("python", "-m", "datmos.cli", "apply", "presets/paper.yaml")
+    small = tmp_path / "small.yaml"
+    small.write_text(
+        "encoder: {kind: distillmos, model: null, revision: null, layer: null}\naudio: {clip_seconds: 2.0}\n"
+        "train: {epochs: 2}\nseeds: [0, 1]\ngranularity: {k: []}\nevaluation_sets: {pam: {max_excluded: 0.97}}\n"
+        # the second backbone has tests of its own, and needs weights
+        "finetune:\n  baselines: []\n  published: {audiobox: null}\n"
+        "  strategies: {audiobox_baseline: null, audiobox_dat_source: null, audiobox_dat_kmeans: null}\n"
+    )
+    project.run("python", "-m", "datmos.cli", "apply", str(small))
+    project.run("dvc", "repro")
     summary = json.loads((project.folder / "metrics/manifest.json").read_text())
     assert {split: own["clips"] for split, own in summary.items()} == {"train": 59, "valid": 20, "eval": 108}
     assert summary["train"]["excluded_sources"] == {"AudioSet": 1}
@@ -323,8 +335,25 @@ def test_the_papers_lists_with_stand_in_audio(project: Project, tmp_path: Path, 
     assert len(summary["train"]["sources"]) == 6
     ceilings = json.loads((project.folder / "metrics/ceilings.json").read_text())
     assert ceilings["PQ"]["utterance"]["srcc"] > 0.5  # the ten single ratings are there
-    table = (project.folder / "metrics/table1.md").read_text()
-    assert all(f"| {name} |" in table for name in STRATEGIES)
+    pam = project.folder / "metrics/sets/pam"
+    assert json.loads((pam / "manifest.json").read_text())["eval"]["clips"] == 40
+    assert json.loads((pam / "ceilings.json").read_text())["PQ"]["utterance"]["srcc"] > 0.5
+    scores = json.loads((pam / "strategies.json").read_text())["dat_source"]["PQ"]
+    assert scores["evaluated_on"] == {"systems": 10, "clips": 40, "seeds": [0, 1]}
+    for table in (project.folder / "metrics/table1.md", pam / "table1.md"):
+        assert all(f"| {name} |" in table.read_text() for name in STRATEGIES)
+    assert "Evaluation set pam: agreement with listeners" in (project.folder / "plots/report.html").read_text()
+    # a strategy that changes is trained and scored on both; nothing is embedded
+    affected = {f"{stage}@dat_source" for stage in ("train", "evaluate", "probe", "umap")}
+    expected = {"significance", "compare", "plot", "terrain", "report", "set_evaluate@pam"} | affected
+    assert project.stages_run("dvc", "exp", "run", "-S", "strategies.dat_source.lambda=0.3") == expected
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in (REPOSITORY / "presets").glob("*.yaml")))
+def test_dvc_accepts_every_preset(project: Project, preset: str) -> None:
+    (project.folder / "aes").mkdir(exist_ok=True)  # where the paper's lists and audio would be
+    project.run("python", "-m", "datmos.cli", "apply", f"presets/{preset}.yaml")
+    assert "Running stage" in project.run("dvc", "repro", "--dry").stdout
 
 
 def test_an_unknown_key_stops_the_first_stage_that_runs(project: Project) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from tqdm import tqdm
 
@@ -19,6 +20,8 @@ from datmos.audiobox.weights import (
     make_model,
     pick_aspects,
 )
+from datmos.params import Params
+from datmos.predictions import prediction_table, same_for_every_seed
 
 AT_ONCE = 8  # windows in the network; bounds memory, no score depends on it (but for rounding)
 
@@ -108,3 +111,42 @@ def predict_published(
     start = pick_aspects(*load_published(name, revision), aspects)
     model = load_weights(make_model(start.recipe), start.weights)
     return predict_files(model, start.recipe.extractor, Hearing(WINDOW, whole=True), paths, device)
+
+
+def predict_rows(params: Params, clips: pd.DataFrame, root: Path, device: torch.device) -> dict[str, pd.DataFrame]:
+    """Predict clips with all fine-tuned strategies (data/finetuned/) and all published models of the params.
+
+    Args:
+        params: of the run.
+        clips: rows of a manifest: clip_id, path.
+        root: folder that the paths are relative to.
+        device: where to compute.
+
+    Returns:
+        ``{name: clip_id, seed, <aspect>, ...}`` (DESIGN.md, Contracts: predictions).
+    """
+    paths, aspects = [root / path for path in clips["path"]], params.data.aspects
+    found = {}
+    for name in params.finetune.strategies:
+        predicted = predict_finetuned(Path("data/finetuned", name), paths, device)
+        found[name] = finetuned_table(predicted, clips["clip_id"], aspects)
+    for name, one in params.finetune.published.items():
+        own = predict_published(one.model, one.revision, aspects, paths, device)
+        found[name] = published_table(own, clips["clip_id"], aspects, params.seeds)
+    return found
+
+
+def finetuned_table(
+    predicted: Mapping[int, Predicted], clip_ids: Sequence[str], aspects: Sequence[str]
+) -> pd.DataFrame:
+    """Lay out what `predict_finetuned` returned (DESIGN.md, Contracts: predictions)."""
+    by_seed = {seed: (own.scores, own.covariances) for seed, own in predicted.items()}
+    return prediction_table(clip_ids, aspects, by_seed)
+
+
+def published_table(
+    predicted: Predicted, clip_ids: Sequence[str], aspects: Sequence[str], seeds: Sequence[int]
+) -> pd.DataFrame:
+    """Lay out what `predict_published` returned, the same for every seed; it says nothing of its uncertainty."""
+    columns = dict(zip(aspects, predicted.scores.T, strict=True))
+    return same_for_every_seed(pd.DataFrame({"clip_id": list(clip_ids)} | columns), seeds)
