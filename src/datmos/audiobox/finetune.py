@@ -181,14 +181,13 @@ class Finetuning:
         order = torch.randperm(len(self.training.scores), generator=shuffle)
         batches = order.split(self.finetune.batch_size)
         rank, total = self.processes.rank, self.processes.total
-        shares = [
-            batch[rank::total].split(self.at_once) for batch in batches
-        ]  # micro-batches, whose gradients add up
+        mine = [batch[rank::total] for batch in batches]
+        shares = [own.split(self.at_once) if len(own) else () for own in mine]  # in parts, whose gradients add up
         read = self.training.waveforms.stream(part.tolist() for share in shares for part in share)
         for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
             self.optimiser.zero_grad()
             seen = torch.zeros(self._width, dtype=torch.float64, device=self.device)
-            for part, places in enumerate(share if len(batch[rank::total]) else ()):
+            for part, places in enumerate(share):
                 inputs = self._inputs(next(read))
                 torch.manual_seed(derive_seed("dropout", self.seed, epoch, number, rank, part))
                 self.models.train()

@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from datmos.audiobox.model import AudioboxModel
-from datmos.audiobox.waveforms import Hearing, Waveforms, collate, cut_windows
+from datmos.audiobox.waveforms import Hearing, Waveforms, collate
 from datmos.audiobox.weights import (
     WINDOW,
     load_model,
@@ -23,7 +23,7 @@ from datmos.audiobox.weights import (
 from datmos.params import Params
 from datmos.predictions import prediction_table, same_for_every_seed
 
-AT_ONCE = 8  # windows in the network; bounds memory, no score depends on it (but for rounding)
+AT_ONCE = 8  # files, and windows in the network; bounds memory, no score depends on it (but for rounding)
 
 
 class Predicted(NamedTuple):
@@ -59,21 +59,26 @@ def predict_files(
     model = model.to(device).eval()
     length = round(hearing.window * extractor.sampling_rate)
     reader = Waveforms(paths, hearing, extractor.sampling_rate)
+    parts = torch.arange(len(paths)).split(AT_ONCE)
     scores, h = [], []
-    for (waveform,) in tqdm(
-        reader.stream([place] for place in range(len(paths))), desc=description, total=len(paths), unit="clip"
-    ):
-        windows = cut_windows(waveform, length) if hearing.whole else [waveform[:length]]
-        weights = torch.tensor([float(len(window)) for window in windows], device=device)
-        pooled = torch.cat(
-            [
-                model.pool(collate(windows[start : start + AT_ONCE], length, extractor, device))
-                for start in range(0, len(windows), AT_ONCE)
-            ]
-        )
-        share = weights / weights.sum()
-        scores.append((share @ model.denormalise(model.predict(pooled))).cpu())
-        h.append((share @ pooled.flatten(1)).cpu())
+    with tqdm(desc=description, total=len(paths), unit="clip") as progress:
+        for waveforms in reader.stream(part.tolist() for part in parts if len(part)):
+            cut = [list(w.split(length)) if hearing.whole else [w[:length]] for w in waveforms]
+            windows = [window for own in cut for window in own]
+            pooled = torch.cat(
+                [
+                    model.pool(collate(windows[start : start + AT_ONCE], length, extractor, device))
+                    for start in range(0, len(windows), AT_ONCE)
+                ]
+            )
+            lengths = torch.tensor([float(len(window)) for window in windows], device=device)
+            found = torch.cat([model.denormalise(model.predict(pooled)), pooled.flatten(1)], dim=1)
+            counts = [len(own) for own in cut]
+            for weights, own in zip(lengths.split(counts), found.split(counts), strict=True):
+                mean = (weights / weights.sum()) @ own
+                scores.append(mean[: len(model.target_mean)].cpu())
+                h.append(mean[len(model.target_mean) :].cpu())
+            progress.update(len(waveforms))
     spread = model.spread
     return Predicted(torch.stack(scores).numpy(), torch.stack(h).numpy(), (spread @ spread.mT).cpu().numpy())
 
