@@ -11,9 +11,9 @@ import yaml
 
 from datmos.audiobox.domains import embed_clips, label_train_clips
 from datmos.audiobox.predict import predict_published, predict_rows
+from datmos.audiobox.recipe import load_weights, make_model
 from datmos.audiobox.train import finetune_strategy
 from datmos.audiobox.waveforms import collate
-from datmos.audiobox.weights import load_weights, make_model
 from datmos.params import Params
 from datmos.processes import ALONE
 from made_clips import RATE, WINDOW, Made, make_clips

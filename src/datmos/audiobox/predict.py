@@ -10,16 +10,9 @@ import torch
 from tqdm import tqdm
 
 from datmos.audiobox.model import AudioboxModel
+from datmos.audiobox.recipe import load_model, load_recipe, load_weights, make_model
+from datmos.audiobox.sources import WINDOW, load_published, pick_aspects
 from datmos.audiobox.waveforms import Hearing, Waveforms, collate
-from datmos.audiobox.weights import (
-    WINDOW,
-    load_model,
-    load_published,
-    load_recipe,
-    load_weights,
-    make_model,
-    pick_aspects,
-)
 from datmos.params import Params
 from datmos.predictions import prediction_table, same_for_every_seed
 
