@@ -73,10 +73,8 @@ def test_the_second_backbone_beside_the_first(
     assert (curves["adversarial_gradient"] > 0).all()
     assert project.stages_run("dvc", "repro") == set()
     change(project, "lambda: 0.5", "lambda: 0.3")  # in both backbones
-    only = {"finetune@audiobox_dat_source", "evaluate_finetuned@audiobox_dat_source"}
-    dry = set(re.findall(r"Running stage '([^']+)'", project.run("dvc", "repro", "--dry").stdout)) & of_each
-    assert only <= dry
-    assert not [stage for stage in dry if "domains" in stage or stage.endswith(("baseline", "kmeans"))]
+    dry = re.findall(r"Running stage '([^']+)'", project.run("dvc", "repro", "--dry").stdout)
+    assert set(dry) & of_each == {"finetune@audiobox_dat_source"}
 
     change(project, "epochs: 2\n  batch_size: 16", "epochs: 40\n  batch_size: 16")
     models = project.folder / "data/finetuned/audiobox_dat_kmeans"
