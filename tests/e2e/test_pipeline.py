@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -348,11 +349,16 @@ def test_the_papers_run_on_its_lists_with_stand_in_audio(project: Project, tmp_p
 
 
 @pytest.mark.parametrize("preset", sorted(path.stem for path in (REPOSITORY / "presets").glob("*.yaml")))
-def test_dvc_accepts_every_preset(project: Project, preset: str) -> None:
-    """`dvc repro --dry` would want outputs that only a run makes; this resolves and checks every stage, as it does."""
-    project.run("python", "-m", "datmos.cli", "apply", f"presets/{preset}.yaml")
-    listed = {line.split()[0] for line in project.run("dvc", "stage", "list", "--name-only").stdout.splitlines()}
-    params = load_params(project.folder / "params.yaml")
+def test_dvc_accepts_every_preset(tmp_path: Path, preset: str) -> None:
+    """All stages are resolved and checked, as by `dvc repro --dry`, which would want outputs of a run besides."""
+    for name in (".dvc/config", "dvc.yaml", "params.yaml", f"presets/{preset}.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    fresh = Project(tmp_path)
+    fresh.run("git", "init", "--quiet")
+    fresh.run("python", "-m", "datmos.cli", "apply", f"presets/{preset}.yaml")
+    listed = set(fresh.run("dvc", "stage", "list", "--name-only").stdout.split())
+    params = load_params(tmp_path / "params.yaml")
     assert {f"train@{name}" for name in params.strategies} <= listed
     assert {f"set_evaluate@{name}" for name in params.evaluation_sets} <= listed
     assert {f"combine@{name}" for name in params.combinations} <= listed
