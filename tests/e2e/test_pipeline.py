@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from datmos.store import EmbeddingStore
-from project import Project, make_project
+from project import Project
 from published import write_audio, write_subset
 from tiny import WIDTH, checkpoint
 
@@ -48,10 +48,10 @@ def test_a_second_run_does_nothing(project: Project) -> None:
     assert "up to date" in result.stdout
 
 
-def test_two_fresh_runs_give_the_same_lock(project: Project, tmp_path: Path) -> None:
-    again = make_project(tmp_path)
-    assert (again.folder / "dvc.lock").read_bytes() == (project.folder / "dvc.lock").read_bytes()
-    assert again.outputs() == project.outputs()
+def test_two_fresh_runs_give_the_same_lock(project: Project, fresh_runs: list[dict[str, str]]) -> None:
+    first, second = fresh_runs
+    assert first["dvc.lock"] == second["dvc.lock"] == (project.folder / "dvc.lock").read_text()
+    assert first == second == {"dvc.lock": first["dvc.lock"]} | project.outputs()
 
 
 def test_k_reruns_the_clusters_and_what_depends_on_them(project: Project) -> None:
