@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from datmos.audiobox.predict import predict_rows
 from datmos.ceilings import noise_ceilings
 from datmos.comparison import compare
 from datmos.device import pick_device
@@ -29,10 +30,12 @@ def main() -> None:
         params, list(clips["clip_id"]), EmbeddingStore(data / "embeddings"), train,
         EmbeddingStore(Path("data/embeddings")), pick_device(),
     )  # fmt: skip
+    predictions |= predict_rows(params, clips, params.evaluation_sets[name].root, pick_device())
+    predictions = {one: predictions[one] for one in params.compared}
     manifest = pd.concat([train, clips])
     metrics = {one: evaluate_predictions(rows, manifest, aspects) for one, rows in predictions.items()}
-    uncertainty = {one: evaluate_uncertainty(predictions[one], manifest, aspects)[0] for one in params.strategies}
-    significance = compare_strategies(predictions, clips, aspects, params.compared_against)
+    uncertainty = {one: evaluate_uncertainty(predictions[one], manifest, aspects)[0] for one in params.trained}
+    significance = compare_strategies(predictions, clips, aspects, params.compared_against, params.rivals_of)
     ceilings = noise_ceilings(clips, aspects)
     for one, rows in predictions.items():
         write_parquet(data / f"predictions/{one}.parquet", rows)

@@ -16,7 +16,7 @@ def main() -> None:
     aspects = params.data.aspects
     predictions = {name: pd.read_parquet(f"data/predictions/{name}.parquet") for name in params.compared}
     manifest = pd.read_parquet("data/manifest.parquet")
-    result = compare_strategies(predictions, manifest, aspects, params.compared_against)
+    result = compare_strategies(predictions, manifest, aspects, params.compared_against, params.rivals_of)
     write_metrics(Path("metrics/significance.json"), result)
 
 

@@ -35,7 +35,8 @@ def predict_set(
         device: where to compute.
 
     Returns:
-        ``{name: clip_id, seed, <aspect>, ...}`` (DESIGN.md, Contracts: predictions) of all of ``params.compared``.
+        ``{name: clip_id, seed, <aspect>, ...}`` (DESIGN.md, Contracts: predictions) of all of ``params.compared``
+        but the second backbone's (`datmos.audiobox.predict.predict_rows`).
     """
     predictions = {
         name: predict_clips(load_models(Path("data/models", name)), store, clip_ids, device)

@@ -12,7 +12,8 @@ from datmos.errors import DatmosError
 from datmos.files import write_text
 from datmos.params import check_params
 
-REMOVABLE = ("strategies.", "combinations.", "evaluation_sets.")  # sections whose entries null removes
+# sections whose entries null removes
+REMOVABLE = ("strategies.", "combinations.", "evaluation_sets.", "finetune.strategies.", "finetune.published.")
 _yaml = YAML()
 _yaml.preserve_quotes = True
 _yaml.width = 4096  # an entry stays on its line
@@ -25,8 +26,7 @@ _yaml.representer.add_representer(
 def apply_preset(preset: Path, params: Path) -> list[str]:
     """Merge the settings of ``preset`` into ``params``; what it does not name stays as it is.
 
-    Mappings are merged, anything else is replaced; a strategy, combination or evaluation set that
-    is null is removed.
+    Mappings are merged, anything else is replaced; an entry of `REMOVABLE` set to null is removed.
 
     Returns:
         A line for each setting that changed: ``key: old -> new``.

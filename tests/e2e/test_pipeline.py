@@ -326,6 +326,9 @@ def test_the_papers_run_on_its_lists_with_stand_in_audio(project: Project, tmp_p
     small.write_text(
         "encoder: {kind: distillmos, model: null, revision: null, layer: null}\naudio: {clip_seconds: 2.0}\n"
         "train: {epochs: 2}\nseeds: [0, 1]\ngranularity: {k: []}\nevaluation_sets: {pam: {max_excluded: 0.97}}\n"
+        # the second backbone has tests of its own, and needs weights
+        "finetune:\n  baselines: []\n  published: {audiobox: null}\n"
+        "  strategies: {audiobox_baseline: null, audiobox_dat_source: null, audiobox_dat_kmeans: null}\n"
     )
     project.run("python", "-m", "datmos.cli", "apply", str(small))
     project.run("dvc", "repro")
