@@ -51,6 +51,8 @@ def _check_data(arguments: argparse.Namespace) -> None:
     from datmos.preflight import check_data, preflight_text
 
     params = load_params()
+    if params.data.kind == "simulated" and not params.data.root.is_dir():
+        raise DatmosError(f"{params.data.root} is not there yet: `dvc repro corpus` renders the simulated study")
     found = check_data(params)
     usable = int((found.clips["problem"] == "").sum())
     print(preflight_text(found, params, _embedding_time(params, usable)))
