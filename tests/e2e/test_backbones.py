@@ -76,7 +76,7 @@ def test_the_second_backbone_beside_the_first(
     dry = re.findall(r"Running stage '([^']+)'", project.run("dvc", "repro", "--dry").stdout)
     assert set(dry) & of_each == {"finetune@audiobox_dat_source"}
 
-    change(project, "epochs: 2\n  batch_size: 16", "epochs: 40\n  batch_size: 16")
+    change(project, "epochs: 2\n  batch_size: 16", "epochs: 12\n  batch_size: 16")
     models = project.folder / "data/finetuned/audiobox_dat_kmeans"
     command = ["python", "stages/finetune.py", "audiobox_dat_kmeans"]
     project.run(*command)
@@ -95,10 +95,10 @@ def test_the_second_backbone_beside_the_first(
     assert list(checkpoints.iterdir()) == []
 
     alone = pd.read_csv(models / "curves.csv")
-    project.run("accelerate", "launch", "--cpu", "--num_processes", "2", *command[1:])
+    # not accelerate launch: on a CPU it starts a single process, whatever --num_processes says
+    project.run("torchrun", "--nproc_per_node", "2", *command[1:])
     together = pd.read_csv(models / "curves.csv")
-    assert np.allclose(together["task_loss"], alone["task_loss"], rtol=0.02)
-    assert np.allclose(together["validation_loss"][:5], alone["validation_loss"][:5], rtol=0.005)
+    assert np.allclose(together, alone, rtol=1e-3)
 
 
 def test_a_model_that_does_not_predict_the_aspects(
