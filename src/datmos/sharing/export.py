@@ -1,0 +1,161 @@
+"""A predictor as one folder: what `datmos.load` reads, the Hugging Face hub shows, and nothing of this machine."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from datmos.encoders.registry import find_encoder
+from datmos.errors import DatmosError, listing, nearest
+from datmos.files import read_json, replacing, write_json, write_text
+from datmos.models import load_models, save_models
+from datmos.params import EncoderParams
+from datmos.sharing.card import write_card
+from datmos.sharing.onnx_export import Predictor, export_head, export_whole, why_not_whole
+from datmos.sharing.provenance import describe_provenance
+
+MODELS, COMBINATIONS = Path("data/models"), Path("data/combinations")
+CHOICE, PROVENANCE, CARD = "choice.json", "provenance.json", "README.md"
+DOMAIN = "domain.safetensors"  # where the train clips lie (datmos.training_domain)
+
+
+class Wishes(NamedTuple):
+    """What the person who exports has a say in."""
+
+    onnx: bool = False
+    licence: str = "unknown"  # as the hub spells it
+    reference: str | None = None  # what others will give to `load`; None: the folder's name
+    encoder: str | None = None  # "hub id@revision" for an encoder that was read from a folder
+
+
+class Exported(NamedTuple):
+    """What came of it."""
+
+    folder: Path
+    onnx: list[str]  # a sentence for each ONNX file, or why there is none
+    provenance: dict[str, Any]
+
+
+def export_predictor(project: Path, name: str, output: Path, wishes: Wishes) -> Exported:
+    """Write a strategy's or combination's models, with card and provenance, as a folder for others.
+
+    The folder has the layout of the pipeline's own (config.json, seed_<n>.safetensors; for a combination
+    choice.json and a folder a strategy), without the adversaries' weights, and README.md, provenance.json and ONNX
+    files.
+
+    Args:
+        project: folder of the pipeline.
+        name: of the strategy or combination.
+        output: folder to write; an earlier export there is replaced.
+        wishes: see there.
+
+    Raises:
+        DatmosError: no such models; ``output`` holds something else; the encoder was read from a folder and
+            ``wishes.encoder`` doesn't say where others find it; ONNX is not installed or computes something else.
+    """
+    folder = find_models(project, name)
+    if output.exists() and not (output / PROVENANCE).is_file() and (output.is_file() or any(output.iterdir())):
+        raise DatmosError(f"{output}: exists and is no earlier export; name another folder with --output")
+    choice = read_json(folder / CHOICE) if (folder / CHOICE).is_file() else None
+    parts = {name: folder} if choice is None else {own: folder / own for own in sorted(set(choice.values()))}
+    configs = {own: _portable(read_json(path / "config.json"), wishes.encoder) for own, path in parts.items()}
+    first = next(iter(configs.values()))
+    chosen: dict[str, str] = dict.fromkeys(first["aspects"], name) if choice is None else choice
+    provenance = describe_provenance(project, name, folder)
+    with replacing(output) as temporary:
+        temporary.mkdir()
+        for own, path in parts.items():
+            _copy_models(path, temporary if choice is None else temporary / own, configs[own])
+        if choice is not None:
+            write_json(temporary / CHOICE, choice)
+        onnx = _write_onnx(temporary, parts, configs, chosen) if wishes.onnx else []
+        write_json(temporary / PROVENANCE, provenance)
+        card = write_card(provenance, configs, chosen, wishes.licence, wishes.reference or output.name, onnx)
+        write_text(temporary / CARD, card)
+    return Exported(output, onnx, provenance)
+
+
+def find_models(project: Path, name: str) -> Path:
+    """Return the folder of a strategy's or combination's models.
+
+    Raises:
+        DatmosError: there is none.
+    """
+    for place in (MODELS, COMBINATIONS):
+        if (project / place / name).is_dir():
+            return project / place / name
+    known = [
+        path.name
+        for place in (MODELS, COMBINATIONS)
+        for path in sorted((project / place).glob("*"))
+        if path.is_dir() and not path.name.startswith(".")
+    ]
+    if not known:
+        raise DatmosError(f"no models in {MODELS} (looked in {project.resolve()}); run `dvc repro train` first")
+    raise DatmosError(f"no models '{name}'{nearest(name, known)} Expected one of: {listing(known)}")
+
+
+def _portable(config: dict[str, Any], encoder: str | None) -> dict[str, Any]:
+    """Make a config that means the same on another machine, and runs no code there that nobody has asked for."""
+    params = dict(config["encoder_params"])
+    if encoder is not None:
+        model, at, revision = encoder.partition("@")
+        if params["kind"] != "transformers" or not (model and at and revision):
+            raise DatmosError(
+                f"--encoder: ID@REVISION of a transformers encoder is expected, got '{encoder}' for kind "
+                f"{params['kind']}"
+            )
+        params |= {"model": model, "revision": revision}
+    elif params["kind"] == "transformers" and Path(params["model"]).is_dir():
+        raise DatmosError(
+            f"encoder.model: '{params['model']}' is a folder of this machine, which others don't have. Say where "
+            "they find the encoder: --encoder facebook/wav2vec2-xls-r-2b@COMMIT"
+        )
+    return config | {"encoder_params": params | {"trust_remote_code": False}}
+
+
+def _copy_models(source: Path, target: Path, config: dict[str, Any]) -> None:
+    """Copy the heads without the adversaries."""
+    target.mkdir(exist_ok=True)
+    models = load_models(source)
+    weights = {
+        seed: {f"head.{key}": value[member].clone() for key, value in models.head.state_dict().items()}
+        for member, seed in enumerate(models.seeds)
+    }
+    save_models(target, config, weights)
+    if (source / DOMAIN).is_file():
+        (target / DOMAIN).write_bytes((source / DOMAIN).read_bytes())
+
+
+def _write_onnx(
+    folder: Path, parts: Mapping[str, Path], configs: Mapping[str, dict[str, Any]], choice: Mapping[str, str]
+) -> list[str]:
+    """Write head.onnx, and model.onnx if the encoder allows; returns a sentence for each."""
+    predictor = Predictor({name: load_models(path) for name, path in parts.items()}, choice)
+    config = next(iter(configs.values()))
+    encoder_info, seconds = config["encoder"], config["audio"]["clip_seconds"]
+    shape: tuple[int, ...] = (encoder_info["dimension"], encoder_info["frames"])
+    if predictor.reads_layers:
+        shape = (len(encoder_info["layers"]), *shape)
+    export_head(predictor, shape, folder / "head.onnx")
+    outputs = "to `score_mean` (B, A) and `score_covariance` (B, A, A)"
+    sentences = [
+        f"`head.onnx` maps the encoder's output, `embeddings` (B, {', '.join(map(str, shape))}), {outputs}."
+    ]
+    params = EncoderParams(**config["encoder_params"])
+    try:
+        encoder = find_encoder(params, encoder_info["pooled_layer"], torch.device("cpu"))
+        why = why_not_whole(encoder, params.kind)
+        if why is None:
+            encoder.load()
+            export_whole(predictor, encoder, params.kind, seconds, folder / "model.onnx")
+    except DatmosError as error:  # no connection, or no counterpart in ONNX: the head is there all the same
+        why = str(error)
+    if why is not None:
+        return [*sentences, f"There is no `model.onnx` with the encoder in it: {why}."]
+    rate = encoder.sample_rate
+    return [
+        *sentences,
+        f"`model.onnx` maps `waveforms` (B, {round(seconds * rate)}), mono, {rate} Hz, {seconds:g} s, {outputs}.",
+    ]
