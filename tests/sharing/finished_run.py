@@ -1,17 +1,18 @@
 """A small run of the pipeline as it lies on disk: models, metrics and dvc.lock, without having run anything."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import yaml
-from safetensors.numpy import save_file
 
 from datmos.heads.registry import HEADS
 from datmos.models import save_models
 from datmos.sharing.provenance import file_md5, folder_md5
+from datmos.training_domain import TrainingDomain, save_domain
 from made import options
 from run_files import write_run
 
@@ -46,8 +47,9 @@ def write_models(
         "kind": kind,
         "head": made._asdict(),
         "encoder": {
-            "name": "distillmos-v7/cnn", "revision": "0.9.1", "dtype": "float32", "layers": [1], "pooled_layer": 1,
-            "sample_rate": 16_000, "hop": 640, "clip_seconds": 3.0, "offset": 0.0, "dimension": 1024, "frames": 75,
+            "name": "distillmos-v7/cnn", "revision": version("distillmos"), "dtype": "float32", "layers": [1],
+            "pooled_layer": 1, "sample_rate": 16_000, "hop": 640, "clip_seconds": 3.0, "offset": 0.0,
+            "dimension": 1024, "frames": 75,
         },
         "encoder_params": ENCODER | {"trust_remote_code": True} | encoder,
         "audio": AUDIO,
@@ -55,13 +57,7 @@ def write_models(
     }  # fmt: skip
     folder.mkdir(parents=True)
     save_models(folder, config, weights)
-    domain = {
-        "mean": np.zeros(1024),
-        "std": np.ones(1024),
-        "centres": np.zeros((2, 1024)),
-        "validation": np.arange(3.0),
-    }
-    save_file(domain, folder / "domain.safetensors")
+    save_domain(folder, TrainingDomain(np.zeros(1024), np.ones(1024), np.zeros((2, 1024)), np.arange(3.0)))
     (folder / "curves.csv").write_text("epoch\n1\n")
 
 

@@ -5,11 +5,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from safetensors import safe_open
 
+from datmos import load
 from datmos.errors import DatmosError
 from datmos.models import load_models
 from datmos.sharing.export import Wishes, export_predictor
@@ -47,6 +49,11 @@ def test_the_folder_holds_the_heads_and_nothing_of_the_adversaries(run: Path, tm
     x = torch.randn(2, 1024, 75)
     assert torch.equal(original.head(x).mean, copied.head(x).mean)
     assert original.seeds == copied.seeds
+    found, expected = (load(folder) for folder in (exported.folder, run / "data/models/dat"))
+    sound = np.random.default_rng(0).normal(0, 0.1, 70_000)
+    one, other = (scorer.score(sound, sample_rate=16_000) for scorer in (found, expected))
+    assert (one.mean, one.std, one.distance) == (other.mean, other.std, other.distance)
+    assert (found.name, found.version) == (expected.name, expected.version)
     config = json.loads((exported.folder / "config.json").read_text())
     assert config["encoder_params"]["trust_remote_code"] is False  # whoever loads it decides
     assert str(tmp_path) not in "".join(path.read_text() for path in exported.folder.glob("*.[jm][sd]*"))
@@ -163,11 +170,12 @@ def test_an_encoder_from_a_folder_needs_a_place_where_others_find_it(run: Path, 
     path.write_text(json.dumps(config))
     with pytest.raises(DatmosError, match=r"is a folder of this machine.*--encoder"):
         export_predictor(run, "local", tmp_path / "out", Wishes())
-    with pytest.raises(DatmosError, match="ID@REVISION"):
+    commit = "0123456789" * 4
+    with pytest.raises(DatmosError, match="ID@COMMIT"):
         export_predictor(run, "local", tmp_path / "out", Wishes(encoder="me/encoder"))
-    folder = export_predictor(run, "local", tmp_path / "out", Wishes(encoder="me/encoder@abc")).folder
+    folder = export_predictor(run, "local", tmp_path / "out", Wishes(encoder=f"me/encoder@{commit}")).folder
     found = json.loads((folder / "config.json").read_text())["encoder_params"]
-    assert (found["model"], found["revision"]) == ("me/encoder", "abc")
+    assert (found["model"], found["revision"]) == ("me/encoder", commit)
     assert "base_model: me/encoder" in (folder / "README.md").read_text()
 
 

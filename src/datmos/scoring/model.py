@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from safetensors.numpy import load_file
 from torch import Tensor
 
-from datmos.audio import UnusableAudioError, file_digest
+from datmos.audio import UnusableAudioError
 from datmos.clip_encoder import FLOAT16_MAX
 from datmos.device import mixed_precision
 from datmos.encoders.interface import Encoder
@@ -87,12 +88,12 @@ class HeadsOnEncoder:
             self._choice: dict[str, str] = read_json(choice)
             folders = {name: folder / name for name in dict.fromkeys(self._choice.values())}
         else:
-            config = _read_config(folder)
+            config = read_config(folder)
             self.name = config["strategy"]
             self._choice = dict.fromkeys(config["aspects"], self.name)
             folders = {self.name: folder}
         self.models = {name: load_models(own) for name, own in folders.items()}
-        self.config = _read_config(next(iter(folders.values())))
+        self.config = read_config(next(iter(folders.values())))
         self.version = version_of(folders.values(), self._choice)
         self.aspects = list(self._choice)
         low, high = self.config["head"]["scale"]
@@ -161,11 +162,21 @@ def version_of(folders: Any, choice: Mapping[str, str]) -> str:
         used = {key: config[key] for key in ("kind", "head", "encoder", "aspects", "seeds")}
         digest.update(json.dumps(used, sort_keys=True).encode())
         for file in sorted(folder.glob("*.safetensors")):
-            digest.update(f"{file.name} {file_digest(file)}\n".encode())
+            digest.update(file.name.encode())
+            tensors = load_file(file)
+            for name in sorted(tensors):
+                if not name.startswith("classifier."):  # adversaries score nothing; an exported folder has none
+                    digest.update(name.encode())
+                    digest.update(tensors[name].tobytes())
     return digest.hexdigest()[:12]
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read the config of one strategy's models.
+
+    Raises:
+        DatmosError: it lacks what scoring needs.
+    """
     config: dict[str, Any] = read_json(folder / "config.json")
     missing = [key for key in ("encoder_params", "audio", "strategy", "head") if key not in config]
     if missing:

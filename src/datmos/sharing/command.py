@@ -18,7 +18,7 @@ def add_export(commands: Any) -> None:
     export.add_argument("--output", type=Path, metavar="FOLDER", help="default: data/exports/NAME")
     export.add_argument("--onnx", action="store_true", help="write ONNX files too, checked against PyTorch")
     export.add_argument(
-        "--encoder", metavar="ID@REVISION", help="where others find an encoder that was read from a folder here"
+        "--encoder", metavar="ID@COMMIT", help="where others find an encoder that was read from a folder here"
     )
     export.add_argument(
         "--license",

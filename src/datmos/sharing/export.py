@@ -1,5 +1,6 @@
 """A predictor as one folder: what `datmos.load` reads, the Hugging Face hub shows, and nothing of this machine."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,13 +12,15 @@ from datmos.errors import DatmosError, listing, nearest
 from datmos.files import read_json, replacing, write_json, write_text
 from datmos.models import load_models, save_models
 from datmos.params import EncoderParams
+from datmos.scoring.model import read_config
 from datmos.sharing.card import write_card
 from datmos.sharing.onnx_export import Predictor, export_head, export_whole, why_not_whole
 from datmos.sharing.provenance import describe_provenance
+from datmos.training_domain import load_domain, save_domain
 
 MODELS, COMBINATIONS = Path("data/models"), Path("data/combinations")
 CHOICE, PROVENANCE, CARD = "choice.json", "provenance.json", "README.md"
-DOMAIN = "domain.safetensors"  # where the train clips lie (datmos.training_domain)
+COMMIT = re.compile("[0-9a-f]{40}")
 
 
 class Wishes(NamedTuple):
@@ -26,7 +29,7 @@ class Wishes(NamedTuple):
     onnx: bool = False
     licence: str = "unknown"  # as the hub spells it
     reference: str | None = None  # what others will give to `load`; None: the folder's name
-    encoder: str | None = None  # "hub id@revision" for an encoder that was read from a folder
+    encoder: str | None = None  # "hub id@commit" for an encoder that was read from a folder
 
 
 class Exported(NamedTuple):
@@ -59,7 +62,7 @@ def export_predictor(project: Path, name: str, output: Path, wishes: Wishes) -> 
         raise DatmosError(f"{output}: exists and is no earlier export; name another folder with --output")
     choice = read_json(folder / CHOICE) if (folder / CHOICE).is_file() else None
     parts = {name: folder} if choice is None else {own: folder / own for own in sorted(set(choice.values()))}
-    configs = {own: _portable(read_json(path / "config.json"), wishes.encoder) for own, path in parts.items()}
+    configs = {own: _portable(read_config(path), wishes.encoder) for own, path in parts.items()}
     first = next(iter(configs.values()))
     chosen: dict[str, str] = dict.fromkeys(first["aspects"], name) if choice is None else choice
     provenance = describe_provenance(project, name, folder)
@@ -96,23 +99,25 @@ def find_models(project: Path, name: str) -> Path:
     raise DatmosError(f"no models '{name}'{nearest(name, known)} Expected one of: {listing(known)}")
 
 
-def _portable(config: dict[str, Any], encoder: str | None) -> dict[str, Any]:
+def _portable(config: dict[str, Any], reference: str | None) -> dict[str, Any]:
     """Make a config that means the same on another machine, and runs no code there that nobody has asked for."""
-    params = dict(config["encoder_params"])
-    if encoder is not None:
-        model, at, revision = encoder.partition("@")
-        if params["kind"] != "transformers" or not (model and at and revision):
+    params, encoder = dict(config["encoder_params"]), dict(config["encoder"])
+    if reference is not None:
+        model, _, revision = reference.partition("@")
+        if params["kind"] != "transformers" or not model or not COMMIT.fullmatch(revision):
             raise DatmosError(
-                f"--encoder: ID@REVISION of a transformers encoder is expected, got '{encoder}' for kind "
-                f"{params['kind']}"
+                "--encoder: ID@COMMIT of a transformers encoder, with all 40 digits of the commit, is expected; "
+                f"got '{reference}' for kind {params['kind']}"
             )
-        params |= {"model": model, "revision": revision}
+        params["model"], encoder["name"], encoder["revision"] = model, model, revision
     elif params["kind"] == "transformers" and Path(params["model"]).is_dir():
         raise DatmosError(
             f"encoder.model: '{params['model']}' is a folder of this machine, which others don't have. Say where "
-            "they find the encoder: --encoder facebook/wav2vec2-xls-r-2b@COMMIT"
+            "they find the same encoder: --encoder facebook/wav2vec2-xls-r-2b@COMMIT"
         )
-    return config | {"encoder_params": params | {"trust_remote_code": False}}
+    if params["kind"] == "transformers":
+        params["revision"] = encoder["revision"]  # a branch may move on; this is the commit it stood for
+    return config | {"encoder": encoder, "encoder_params": params | {"trust_remote_code": False}}
 
 
 def _copy_models(source: Path, target: Path, config: dict[str, Any]) -> None:
@@ -124,8 +129,7 @@ def _copy_models(source: Path, target: Path, config: dict[str, Any]) -> None:
         for member, seed in enumerate(models.seeds)
     }
     save_models(target, config, weights)
-    if (source / DOMAIN).is_file():
-        (target / DOMAIN).write_bytes((source / DOMAIN).read_bytes())
+    save_domain(target, load_domain(source))
 
 
 def _write_onnx(
