@@ -11,6 +11,7 @@ import yaml
 from datmos.errors import DatmosError, nearest, run_stage
 from datmos.files import write_metrics
 from datmos.params import load_params
+from datmos.scoring.command import add_score
 
 
 def main() -> None:
@@ -36,6 +37,7 @@ def main() -> None:
     apply.add_argument("preset", type=Path, help="for example presets/all_strategies.yaml")
     apply.set_defaults(run=_apply)
     _add_select(commands)
+    add_score(commands)
     arguments = parser.parse_args()
     run_stage(lambda: arguments.run(arguments))
 
