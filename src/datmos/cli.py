@@ -8,9 +8,11 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from datmos.demo.command import add_demo
 from datmos.errors import DatmosError, nearest, run_stage
 from datmos.files import write_metrics
 from datmos.params import load_params
+from datmos.scoring.command import add_score
 from datmos.sharing.command import add_export
 
 
@@ -37,7 +39,9 @@ def main() -> None:
     apply.add_argument("preset", type=Path, help="for example presets/all_strategies.yaml")
     apply.set_defaults(run=_apply)
     _add_select(commands)
+    add_score(commands)
     add_export(commands)
+    add_demo(commands)
     arguments = parser.parse_args()
     run_stage(lambda: arguments.run(arguments))
 

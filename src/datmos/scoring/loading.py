@@ -8,8 +8,8 @@ import torch
 
 from datmos.errors import DatmosError, nearest
 from datmos.scoring.model import HeadsOnEncoder, WindowModel
+from datmos.scoring.places import COMBINATIONS, MODELS, local_models
 
-PLACES = (Path("data/models"), Path("data/combinations"))
 # which file of a folder says what kind of model it holds
 LOADERS: dict[str, Callable[[Path, torch.device], Any]] = {
     "config.json": HeadsOnEncoder,
@@ -40,24 +40,17 @@ def load_model(source: str | Path, device: torch.device, revision: str | None = 
 def find_folder(source: str | Path, revision: str | None = None) -> Path:
     """Return the folder of a model, downloaded if need be; see `load_model`."""
     name = str(source)
-    for folder in (Path(source), *(place / name for place in PLACES)):
+    for folder in (Path(source), MODELS / name, COMBINATIONS / name):
         if folder.is_dir():
             return folder
     if name.count("/") == 1 and not name.startswith((".", "/", "data/")):
         return _download(name, revision)
     known = local_models()
     raise DatmosError(
-        f"no model '{name}'{nearest(name, known)} Expected a folder, the name of a model below {PLACES[0]}"
+        f"no model '{name}'{nearest(name, known)} Expected a folder, the name of a model below {MODELS}"
         + (f" ({', '.join(known)})" if known else " (there is none: `dvc repro` trains them)")
         + ", or a model of the Hugging Face hub as owner/name."
     )
-
-
-def local_models() -> list[str]:
-    """Names of the models that the pipeline has written below the current folder."""
-    return [
-        folder.name for place in PLACES if place.is_dir() for folder in sorted(place.iterdir()) if folder.is_dir()
-    ]
 
 
 def _download(name: str, revision: str | None) -> Path:
