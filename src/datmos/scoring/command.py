@@ -61,11 +61,25 @@ def add_score(commands: Any) -> None:
         metavar="S",
         help="seconds of audio that a GPU takes at once (a CPU core takes one window)",
     )
+    score.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="score one .parquet list with Ray: 'local' (this machine), 'auto' or host:port (a cluster that runs); "
+        "--output is then a folder of parquet shards. Needs `pip install 'datmos[ray]'`",
+    )
+    score.add_argument(
+        "--actors", type=int, metavar="N", help="with --ray: models at work; default: one a core or GPU"
+    )
+    score.add_argument(
+        "--shard-clips", type=int, default=1000, metavar="N", help="with --ray: clips of a shard (default: 1000)"
+    )
     score.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    kind = _kind(arguments)
+    kind = "parquet" if arguments.ray else _kind(arguments)
+    if arguments.ray and (arguments.output is None or arguments.format not in (None, "parquet")):
+        raise DatmosError("--ray: writes parquet shards; give an --output FOLDER, and no other --format")
     if arguments.resume and arguments.output is None:
         raise DatmosError("--resume: goes on with an --output FILE; there is none")
     if kind == "parquet" and arguments.output is None:
@@ -85,7 +99,12 @@ def _run(arguments: argparse.Namespace) -> None:
         batch_seconds=arguments.batch_seconds,
     )
     try:
-        if arguments.output is None:
+        if arguments.ray:
+            from datmos.scoring.cluster import Cluster, score_on_ray
+
+            cluster = Cluster(arguments.ray, arguments.actors, arguments.shard_clips)
+            failed = score_on_ray(options, arguments.output, arguments.resume, cluster)
+        elif arguments.output is None:
             failed = score_to_stdout(options, kind)
         else:
             failed = score_to_file(options, kind, arguments.output, arguments.resume)

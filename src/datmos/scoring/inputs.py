@@ -64,8 +64,13 @@ def _in_list(path: Path) -> list[Clip]:
         raise DatmosError(f"{path}: every clip needs its path, in a column called 'path'") from None
     except (ValueError, csv.Error) as error:
         raise DatmosError(f"{path}: can't be read as a {path.suffix} list of clips ({error})") from None
-    beside = [path.parent / name for name in names]
-    return [Clip(name, near if near.exists() else Path(name)) for name, near in zip(names, beside, strict=True)]
+    return locate(names, path.parent)
+
+
+def locate(names: Sequence[str], folder: Path, here: Path = Path()) -> list[Clip]:
+    """Look for each path of a list beside it, in ``folder``, then from ``here``."""
+    beside = [folder / name for name in names]
+    return [Clip(name, near if near.exists() else here / name) for name, near in zip(names, beside, strict=True)]
 
 
 def _names(path: Path) -> Iterator[str]:

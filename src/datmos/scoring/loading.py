@@ -8,7 +8,7 @@ import torch
 
 from datmos.errors import DatmosError, nearest
 from datmos.scoring.model import HeadsOnEncoder, WindowModel
-from datmos.scoring.places import COMBINATIONS, MODELS, local_models
+from datmos.scoring.places import MODELS, local_folder, local_models
 
 # which file of a folder says what kind of model it holds
 LOADERS: dict[str, Callable[[Path, torch.device], Any]] = {
@@ -39,10 +39,9 @@ def load_model(source: str | Path, device: torch.device, revision: str | None = 
 
 def find_folder(source: str | Path, revision: str | None = None) -> Path:
     """Return the folder of a model, downloaded if need be; see `load_model`."""
-    name = str(source)
-    for folder in (Path(source), MODELS / name, COMBINATIONS / name):
-        if folder.is_dir():
-            return folder
+    name, folder = str(source), local_folder(source)
+    if folder is not None:
+        return folder
     if name.count("/") == 1 and not name.startswith((".", "/", "data/")):
         return _download(name, revision)
     known = local_models()

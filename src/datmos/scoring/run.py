@@ -177,10 +177,14 @@ def _prepare(options: Options) -> tuple[list[Clip], Scorer, Layout]:
     clips = find_clips(options.inputs, sys.stdin)
     scorer = load(options.model, options.device, options.revision)
     check_aspects(options.minima, scorer.aspects)
-    hop = options.hop_seconds
-    if options.timeline and hop is None:
-        hop = min(1.0, scorer.model.windowing.seconds)
-    return clips, scorer, Layout(scorer, hop, options.timeline)
+    return clips, scorer, Layout(scorer, hop_of(options, scorer), options.timeline)
+
+
+def hop_of(options: Options, scorer: Scorer) -> float | None:
+    """Return the seconds between two windows; None: as long as a window."""
+    if options.timeline and options.hop_seconds is None:
+        return min(1.0, scorer.model.windowing.seconds)
+    return options.hop_seconds
 
 
 def _rows(clips: list[Clip], scorer: Scorer, layout: Layout, options: Options) -> Generator[Row, None, None]:

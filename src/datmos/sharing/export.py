@@ -13,12 +13,12 @@ from datmos.files import read_json, replacing, write_json, write_text
 from datmos.models import load_models, save_models
 from datmos.params import EncoderParams
 from datmos.scoring.model import read_config
+from datmos.scoring.places import COMBINATIONS, MODELS
 from datmos.sharing.card import write_card
 from datmos.sharing.onnx_export import Predictor, export_head, export_whole, why_not_whole
 from datmos.sharing.provenance import describe_provenance
 from datmos.training_domain import load_domain, save_domain
 
-MODELS, COMBINATIONS = Path("data/models"), Path("data/combinations")
 CHOICE, PROVENANCE, CARD = "choice.json", "provenance.json", "README.md"
 COMMIT = re.compile("[0-9a-f]{40}")
 
