@@ -80,6 +80,8 @@ def write_project(folder: Path) -> Path:
     (folder / "metrics/significance.json").write_text(json.dumps(significance))
     uncertainty = {"aspects": {"PQ": {"coverage_95": {"mean": 0.75, "ensemble": 0.8125}}}}
     (folder / "metrics/uncertainty/dat.json").write_text(json.dumps(uncertainty))
+    (folder / "data/predictions").mkdir()
+    (folder / "data/predictions/dat.parquet").write_text("made up")
     write_lock(folder)
     return folder
 
@@ -89,7 +91,7 @@ def write_lock(folder: Path) -> None:
     models, results = folder / "data/models/dat", folder / "metrics/strategies/dat.json"
     stages = {
         "corpus": {
-            "params": {"params.yaml": {"data.kind": "simulated", "corpus": {"seed": 0}}},
+            "params": {"params.yaml": {"data.kind": "simulated", "corpus": {"seed": 0}, "corpus.seed": 0}},
             "outs": [{"path": "data/corpus", "md5": "0" * 32}],
         },
         "umap@dat": {
@@ -100,6 +102,10 @@ def write_lock(folder: Path) -> None:
             "deps": [{"path": "data/corpus", "md5": "0" * 32}, {"path": "stages/train.py", "md5": "2" * 32}],
             "params": {"params.yaml": {"seeds": [*SEEDS], "strategies.dat": {"lambda": 0.5}}},
             "outs": [{"path": "data/models/dat", "md5": folder_md5(models)}],
+        },
+        "significance": {
+            "deps": [{"path": "data/predictions", "md5": folder_md5(folder / "data/predictions")}],
+            "outs": [{"path": "metrics/significance.json", "md5": file_md5(folder / "metrics/significance.json")}],
         },
         "evaluate@dat": {"outs": [{"path": "metrics/strategies/dat.json", "md5": file_md5(results)}]},
     }

@@ -104,6 +104,9 @@ def test_provenance_says_what_does_not_belong_together(run: Path) -> None:
     assert found["git"]["changed"]
     assert found["dvc"]["differs"] == ["data/models/dat", "metrics/strategies/dat.json"]
     assert "Not what dvc.lock says: data/models/dat, metrics/strategies/dat.json." in differences(found)[1]
+    write_lock(run)
+    (run / "data/predictions/plain.parquet").write_text("another strategy, which the intervals know nothing of")
+    assert describe_provenance(run, "dat", models)["dvc"]["differs"] == ["metrics/significance.json"]
 
 
 def test_without_results_or_lock_the_card_says_so(run: Path, tmp_path: Path) -> None:

@@ -12,6 +12,11 @@ from datmos.sharing.provenance import differences
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
 TYPES = {"mse": "mse", "srcc": "spearmanr"}  # names of our metrics on the hub
+WEIGHTS = {  # of encoders: where they come from
+    "distillmos": "they come with the Python package distillmos",
+    "transformers": "they are downloaded from the Hugging Face hub",
+    "torchaudio": "torchaudio downloads them",
+}
 SPLITS = ("train", "valid", "eval")
 
 
@@ -52,6 +57,7 @@ def write_card(
         reference=reference,
         onnx=onnx,
         inside=_inside(configs, choice),
+        weights=WEIGHTS[config["encoder_params"]["kind"]],
         data=_data(provenance["data"], list(choice)),
         results=[_row(aspect, results[aspect]) for aspect in choice] if results else [],
         ground=_ground(results, next(iter(choice))) if results else "",

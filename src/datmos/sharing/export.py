@@ -157,7 +157,7 @@ def _write_onnx(
     except DatmosError as error:  # no connection, or no counterpart in ONNX: the head is there all the same
         why = str(error)
     if why is not None:
-        return [*sentences, f"There is no `model.onnx` with the encoder in it: {why}."]
+        return [*sentences, f"There is no `model.onnx` with the encoder in it: {why.rstrip('.')}."]
     rate = encoder.sample_rate
     return [
         *sentences,

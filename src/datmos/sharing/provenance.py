@@ -108,7 +108,20 @@ def _describe_dvc(project: Path, models: Path, results: Path, lock: Mapping[str,
     evaluated = _find_output(lock, _relative(results, project))
     if results.is_file() and (evaluated is None or file_md5(results) != evaluated[1]):
         differs.append(_relative(results, project))
+    differs += _stale_comparison(project, lock)
     return {"stage": made[0], "md5": made[1], "differs": differs}
+
+
+def _stale_comparison(project: Path, lock: Mapping[str, Any]) -> list[str]:
+    """Return the file of intervals and comparisons if it is not of the predictions that are there."""
+    file, predictions = "metrics/significance.json", project / "data/predictions"
+    made = _find_output(lock, file)
+    if not (project / file).is_file() or not predictions.is_dir():
+        return []
+    if made is None or file_md5(project / file) != made[1]:
+        return [file]
+    read = {dep["path"]: dep["md5"] for dep in lock[made[0]]["deps"]}
+    return [] if read.get("data/predictions") == folder_md5(predictions) else [file]
 
 
 def _params(lock: Mapping[str, Any], made: tuple[str, str] | None) -> dict[str, Any] | None:
@@ -129,7 +142,8 @@ def _params(lock: Mapping[str, Any], made: tuple[str, str] | None) -> dict[str, 
             waiting += [
                 writer[path] for path in writer if path == dep["path"] or path.startswith(dep["path"] + "/")
             ]
-    return dict(sorted(found.items()))
+    # a stage may name data, another data.scale
+    return {key: value for key, value in sorted(found.items()) if key.partition(".")[0] not in {*found} - {key}}
 
 
 def _describe_git(project: Path) -> dict[str, Any] | None:
