@@ -86,7 +86,7 @@ class Windows:
             buffer, first = buffer[keep - first :].clone(), keep
         if self.length < wanted:
             repeats = -(-wanted // self.length) if self._windowing.repeats else 1
-            yield self._window(0, buffer.repeat(repeats)[:wanted])
+            yield self._window(0, buffer, repeats)
         elif start - self._hop + wanted < self.length:
             last = self.length - wanted if self._windowing.repeats else start
             yield self._window(last, buffer[last - first :].clone())
@@ -95,10 +95,11 @@ class Windows:
         """Where the windows end that begin at ``starts``, in samples."""
         return np.minimum(starts + self._windowing.length, self.length)
 
-    def _window(self, start: int, waveform: Tensor) -> Window:
+    def _window(self, start: int, waveform: Tensor, repeats: int = 1) -> Window:
         self.spectrum.add(waveform)
         lowest, highest = waveform.aminmax()
-        return Window(start, waveform, bool(highest - lowest < SILENCE))
+        repeated = waveform.repeat(repeats)[: self._windowing.length]
+        return Window(start, repeated, bool(highest - lowest < SILENCE))
 
     def _pieces(self) -> Iterator[Tensor]:
         """Decode, mix down, resample."""
