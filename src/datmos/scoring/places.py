@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-MODELS, COMBINATIONS = Path("data/models"), Path("data/combinations")
+MODELS = Path("data/models")
+PLACES = (MODELS, Path("data/combinations"), Path("data/finetuned"))
 
 
 def local_models() -> list[str]:
     """Return the names of all models that the pipeline has written."""
     return [
         folder.name
-        for place in (MODELS, COMBINATIONS)
+        for place in PLACES
         if place.is_dir()
         for folder in sorted(place.iterdir())
         if folder.is_dir() and not folder.name.startswith(".")

@@ -146,7 +146,8 @@ def combine(means: np.ndarray, covariances: np.ndarray, weights: np.ndarray) -> 
     This is covariance intersection (Julier and Uhlmann, "A non-divergent estimation algorithm in the presence of
     unknown correlations", 1997), or the logarithmic opinion pool of the windows. The weights sum to 1, not to N,
     because the errors for windows of one clip are not independent: the product of N Gaussians would claim that a
-    song played twice is known twice as well. Equal covariances give the mean weighted by length alone.
+    song played twice is known twice as well. Equal covariances give the mean weighted by length alone; so do
+    covariances that are not known (NaN), as of a model without uncertainty.
 
     Args:
         means: (N, A).
@@ -160,6 +161,8 @@ def combine(means: np.ndarray, covariances: np.ndarray, weights: np.ndarray) -> 
     means, covariances, weights = means[used], covariances[used], weights[used] / weights[used].sum()
     if len(means) == 1:
         return means[0], covariances[0]
+    if np.isnan(covariances).any():
+        return weights @ means, np.full_like(covariances[0], np.nan)
     precisions = np.linalg.inv(covariances) * weights[:, None, None]
     covariance = np.linalg.inv(precisions.sum(axis=0))
     covariance = (covariance + covariance.T) / 2
