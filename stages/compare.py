@@ -23,8 +23,8 @@ def main() -> None:
     aspects = params.data.aspects
     # by name, never by what lies in the folder: results of a removed strategy stay on disk
     metrics = {name: read_json(Path(f"metrics/strategies/{name}.json")) for name in params.compared}
-    uncertainty = {name: read_json(Path(f"metrics/uncertainty/{name}.json")) for name in params.strategies}
-    probes = {name: read_json(Path(f"metrics/probes/{name}.json")) for name in params.strategies}
+    uncertainty = {name: read_json(Path(f"metrics/uncertainty/{name}.json")) for name in params.trained}
+    probes = {name: read_json(Path(f"metrics/probes/{name}.json")) for name in params.trained}
     significance, ceilings = read_json(Path("metrics/significance.json")), read_json(Path("metrics/ceilings.json"))
     rows = comparison_rows(metrics, aspects)
     write_metrics(Path("metrics/comparison.json"), compare(metrics, params.evaluate.baseline, aspects))

@@ -34,7 +34,7 @@ def main() -> None:
     draw_training(
         {name: pd.read_csv(PLOTS / f"training/{name}.csv") for name in strategies}, PLOTS / "training.png"
     )
-    calibration = {name: pd.read_csv(PLOTS / f"calibration/{name}.csv") for name in strategies}
+    calibration = {name: pd.read_csv(PLOTS / f"calibration/{name}.csv") for name in params.trained}
     draw_calibration(calibration, aspects, PLOTS / "calibration.png")
     clusters = pd.read_parquet("data/domains/kmeans.parquet").merge(manifest, on="clip_id")
     draw_composition(pd.crosstab(clusters["source"], clusters["domain"]), PLOTS / "composition.png")

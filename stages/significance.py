@@ -15,9 +15,12 @@ def main() -> None:
     params = load_params()
     aspects = params.data.aspects
     controls = [name for name, one in params.strategies.items() if one.domains == "random" and one.adversarial]
-    against = list(dict.fromkeys([params.evaluate.baseline, *controls]))
+    # strategies of the second backbone are compared with its own baseline too, which is of no use to the others
+    rivals_of = {name: list(params.finetune.strategies) for name in params.finetune.baselines}
+    against = list(dict.fromkeys([params.evaluate.baseline, *controls, *rivals_of]))
     predictions = {name: pd.read_parquet(f"data/predictions/{name}.parquet") for name in params.compared}
-    result = compare_strategies(predictions, pd.read_parquet("data/manifest.parquet"), aspects, against)
+    manifest = pd.read_parquet("data/manifest.parquet")
+    result = compare_strategies(predictions, manifest, aspects, against, rivals_of)
     write_metrics(Path("metrics/significance.json"), result)
 
 

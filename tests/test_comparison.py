@@ -5,7 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datmos.comparison import chart_rows, compare, comparison_rows, granularity_chart, granularity_rows
+from datmos.comparison import (
+    backbone_rows,
+    chart_rows,
+    compare,
+    comparison_rows,
+    granularity_chart,
+    granularity_rows,
+)
 from datmos.errors import DatmosError
 from datmos.files import rounded
 from datmos.metrics import evaluate_predictions
@@ -172,3 +179,18 @@ def test_one_seed_has_no_interval_and_no_k_no_rows() -> None:
     nothing = granularity_rows({}, baseline, ["PQ"])
     assert nothing.empty
     assert list(granularity_chart(nothing, "srcc")) == ["row", "srcc"]
+
+
+def test_each_backbone_is_set_beside_its_own_baseline():
+    def found(difference):
+        numbers = {"difference": difference, "low": -1.0, "high": None, "separable": difference < 0}
+        return {"PQ": {"dat": {"mse": numbers, "srcc": numbers}}}
+
+    against = {"plain": found(-0.5), "tuned_plain": {"PQ": {"tuned_dat": found(0.25)["PQ"]["dat"]}}}
+    rows = backbone_rows(against, {"plain": ["dat"], "tuned_plain": ["tuned_dat"]}, ["PQ"])
+    assert rows["baseline"].tolist() == ["plain"] * 2 + ["tuned_plain"] * 2
+    assert rows["strategy"].tolist() == ["dat"] * 2 + ["tuned_dat"] * 2
+    assert rows["metric"].tolist() == ["mse", "srcc"] * 2
+    assert rows["difference"].tolist() == [-0.5, -0.5, 0.25, 0.25]
+    assert rows["separable"].tolist() == [True, True, False, False]
+    assert rows["high"].isna().all()

@@ -56,6 +56,14 @@ def test_training_shows_losses_on_one_scale(draw: Callable[..., Figure]) -> None
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["multigauss", "dat_source"]
 
 
+def test_training_of_an_encoder_shows_how_hard_the_adversaries_pull(draw: Callable[..., Figure]) -> None:
+    tables = {name: curves(1.0).assign(adversarial_gradient=height) for name, height in (("a", 0.0), ("b", 2.0))}
+    figure = draw(lambda path: draw_training(tables, path, "squared error"))
+    assert len(figure.axes) == 4
+    assert figure.axes[0].get_ylabel() == "squared error"
+    assert [line.get_ydata()[0] for line in figure.axes[3].lines] == [0.0, 2.0]
+
+
 def test_calibration_has_a_panel_an_aspect_and_a_diagonal(draw: Callable[..., Figure]) -> None:
     table = pd.DataFrame(
         {"nominal": [0.25, 0.5, 0.75], "observed": 0.0, "PQ": [0.2, 0.4, 0.6], "CE": [0.3, 0.6, 0.9]}

@@ -132,6 +132,38 @@ def test_all_that_is_compared(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     compared = load_params(tmp_path / "params.yaml").compared
     assert compared == [*raw["strategies"], "best", "mean", "ridge", "svr"]
+    raw["finetune"] |= {
+        "strategies": {"tuned": {"domains": "source", "lambda": 0.5}},
+        "published": {"meta": {"model": "x"}},
+    }
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    params = load_params(tmp_path / "params.yaml")
+    assert params.compared == [*raw["strategies"], "best", "tuned", "meta", "mean", "ridge", "svr"]
+    assert params.trained == [*raw["strategies"], "tuned"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        (
+            "strategies",
+            {"l2": {"domains": "source", "lambda": 0.5}},
+            r"finetune\.strategies: l2 is the name of something",
+        ),
+        (
+            "strategies",
+            {"a": {"domains": "source_kmeans", "lambda": 0.5}},
+            r"finetune\.strategies\.a: lambda: .*need 2",
+        ),
+        ("strategies", {"a": {"domains": "source", "lamda": 0.5}}, "did you mean 'lambda'"),
+        ("published", {"svr": {"model": "x"}}, r"finetune\.published: svr is the name"),
+        ("baselines", ["nobody"], r"finetune: baselines: unknown strategy 'nobody'"),
+        ("learning_rate", 0, r"finetune\.learning_rate"),
+    ],
+)
+def test_mistakes_in_the_second_backbone(tmp_path: Path, key: str, value: Any, words: str) -> None:
+    with pytest.raises(DatmosError, match=words):
+        load_with(tmp_path, f"finetune.{key}", value)
 
 
 def test_a_missing_key_and_a_missing_file(tmp_path: Path) -> None:

@@ -214,6 +214,18 @@ def test_compare_strategies_pairs_systems_and_seeds() -> None:
     assert np.isnan(everything["scores"]["PQ"]["flat"]["srcc"]["low"])
 
 
+def test_a_baseline_of_its_own_is_for_its_own_rivals() -> None:
+    """A second backbone's baseline is compared with that backbone's strategies, and corrected for those alone."""
+    predictions, manifest = small_study()
+    result = compare_strategies(predictions, manifest, ["PQ"], ["bad", "worse"], {"worse": ["good", "worse"]})
+    against = result["against"]
+    assert list(against["bad"]["PQ"]) == ["good", "worse", "flat"]
+    assert list(against["worse"]["PQ"]) == ["good"]
+    for metric in ("mse", "srcc"):
+        found = against["worse"]["PQ"]["good"][metric]
+        assert found["p_holm"] == found["p"]
+
+
 def test_the_best_is_named_and_tested_against_all_others() -> None:
     predictions, manifest = small_study()
     best = compare_strategies(predictions, manifest, ["PQ"], [])["best"]["PQ"]

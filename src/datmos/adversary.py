@@ -41,6 +41,17 @@ def warm_up(progress: float) -> float:
     return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
+def loss_weights(lambda_: float, rule: str) -> tuple[float, float]:
+    """Weight of the classifier's loss, and scale of the gradient reversal behind it.
+
+    ``rule`` is ``train.reversal``: "one", or "lambda" for -lambda^2 at the encoder. With lambda 0 the classifier
+    learns, and only watches.
+    """
+    if lambda_ == 0:
+        return 1.0, 0.0
+    return lambda_, lambda_ if rule == "lambda" else 1.0
+
+
 class DomainClassifier(nn.Module):
     """Predicts the domain from h (paper: 64 -> 32 -> D logits); M members, made with one.
 

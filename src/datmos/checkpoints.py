@@ -57,3 +57,26 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
     with safe_open(path, framework="pt") as file:
         epoch = int(file.metadata()["epoch"])
     return Checkpoint(epoch, load_file(path))
+
+
+def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Pick the tensors whose names begin with ``prefix``, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def group_state(flat: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """Turn an optimiser's state named ``<parameter>.<name>`` back into ``{parameter: {name: value}}``."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in flat.items():
+        parameter, name = key.split(".")
+        state.setdefault(int(parameter), {})[name] = value
+    return state
+
+
+def flat_state(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return an optimiser's state by names ``<parameter>.<name>``."""
+    return {
+        f"{parameter}.{name}": value
+        for parameter, values in optimiser.state_dict()["state"].items()
+        for name, value in values.items()
+    }

@@ -161,3 +161,28 @@ def granularity_chart(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     own = rows[rows["metric"] == metric]
     names = own["aspect"] + " " + own["strategy"] + " K=" + own["k"].astype(str)
     return pd.DataFrame({"row": names, metric: own["mean"]})
+
+
+def backbone_rows(
+    against: Mapping[str, Any], backbones: Mapping[str, Sequence[str]], aspects: Sequence[str]
+) -> pd.DataFrame:
+    """List what each backbone's strategies differ by from its own baseline.
+
+    Args:
+        against: that entry of metrics/significance.json.
+        backbones: baseline -> strategies of the same backbone.
+        aspects: to compare.
+
+    Returns:
+        Columns baseline, strategy, aspect, metric (mse, srcc), difference, low, high, separable.
+    """
+    rows = []
+    for baseline, strategies in backbones.items():
+        for strategy in strategies:
+            for aspect in aspects:
+                for metric in COMPARED:
+                    found = against[baseline][aspect][strategy][metric]
+                    numbers = (number(found[key]) for key in ("difference", "low", "high"))
+                    rows.append((baseline, strategy, aspect, metric, *numbers, bool(found["separable"])))
+    columns = ["baseline", "strategy", "aspect", "metric", "difference", "low", "high", "separable"]
+    return pd.DataFrame(rows, columns=columns)

@@ -21,22 +21,27 @@ FONT: dict[Any, Any] = {"font.size": 9, "hatch.linewidth": 0.6}
 BETTER = {"mse": "MSE, difference\n(below 0 is better)", "srcc": "SRCC, difference\n(above 0 is better)"}
 
 
-def draw_training(curves: Mapping[str, pd.DataFrame], path: Path) -> None:
+def draw_training(curves: Mapping[str, pd.DataFrame], path: Path, unit: str = "nats a clip") -> None:
     """Draw losses and domain accuracy over the epochs, a line a strategy, means over seeds.
 
-    ``curves`` has a table a strategy: epoch, task_loss and validation_loss (nats a clip), domain_accuracy (0 to 1).
+    ``curves`` has a table a strategy: epoch, task_loss and validation_loss (in ``unit``), domain_accuracy (0 to 1);
+    and adversarial_gradient, its norm at the encoder, where the encoder is trained.
     """
     titles = {"task_loss": "train loss", "validation_loss": "validation loss", "domain_accuracy": "domain accuracy"}
+    tuned = all("adversarial_gradient" in table for table in curves.values())
+    titles |= {"adversarial_gradient": "gradient of the adversaries at the encoder"} if tuned else {}
     with matplotlib.rc_context(FONT):
-        figure = Figure(figsize=(12.0, 3.8), layout="constrained")
-        panels = figure.subplots(1, 3)
+        figure = Figure(figsize=(4.0 * len(titles), 3.8), layout="constrained")
+        panels = figure.subplots(1, len(titles))
         panels[1].sharey(panels[0])
         for axes, (column, title) in zip(panels, titles.items(), strict=True):
             for style, (strategy, table) in zip(_styles(), curves.items(), strict=False):
                 axes.plot(table["epoch"], table[column], label=strategy, markevery=5, markersize=4, **style)
-            axes.set(title=title, xlabel="epoch", ylabel="nats a clip")
+            axes.set(title=title, xlabel="epoch", ylabel=unit)
             _grid(axes)
         panels[2].set(ylabel="share of train clips", ylim=(0, 1))
+        if tuned:
+            panels[3].set(ylabel="Euclidean norm")
         figure.legend(*panels[0].get_legend_handles_labels(), title="Strategy", **LEGEND)
         figure.supxlabel("At lambda 0 the domain classifier only watches: nothing flows back from it.", fontsize=8)
         save(figure, path)

@@ -80,8 +80,14 @@ def label_domains(
     Raises:
         DatmosError: more domains asked for than there are train clips.
     """
+    return label_points(rule, clips, clip_points(clips, store, params), params)
+
+
+def label_points(
+    rule: str, clips: pd.DataFrame, points: np.ndarray, params: Params
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """`label_domains` for the points (N, W) that K-means clusters; other rules do not read them."""
     rules = BRANCHES.get(rule, (rule,))
-    points = clip_points(clips, store, params)
     labelled = {one: DOMAIN_RULES[one](clips, points, params) for one in rules}
     summaries = {one: _summarise(labels, clips) | details for one, (labels, details) in labelled.items()}
     columns = {

@@ -97,8 +97,8 @@ def _differences(
 ) -> Iterator[Markup]:
     for strategy in strategies:
         for other in numbers.get("significance", "against"):
-            if strategy == other:
-                continue
+            if strategy not in numbers.get("significance", "against", other, aspects[0]):
+                continue  # itself, or of another backbone
             separable = [
                 (aspect, metric)
                 for aspect in aspects

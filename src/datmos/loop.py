@@ -14,12 +14,20 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from datmos.adversary import DomainClassifier, warm_up
+from datmos.adversary import DomainClassifier, loss_weights, warm_up
 from datmos.batches import FrameReader, shuffled
-from datmos.checkpoints import Checkpoint, checkpoint_path, load_checkpoint, save_checkpoint
+from datmos.checkpoints import (
+    Checkpoint,
+    checkpoint_path,
+    flat_state,
+    group_state,
+    load_checkpoint,
+    save_checkpoint,
+    under,
+)
 from datmos.device import mixed_precision
 from datmos.errors import DatmosError
-from datmos.heads.interface import HeadOptions, upper_factor
+from datmos.heads.interface import HeadOptions, error_spread
 from datmos.heads.registry import HEADS
 from datmos.invariance import INVARIANCES
 from datmos.losses import POINT_LOSSES, TASK_LOSSES, Ratings
@@ -189,10 +197,9 @@ class Training:
         loss = self.objective(task, h, domains[..., 0])
         seen = [task.mean(dim=1)]
         for branch, lambda_ in enumerate(strategy.lambda_):
-            reversal = lambda_ if self.train.reversal == "lambda" else 1.0
+            weight, reversal = loss_weights(lambda_, self.train.reversal)
             if strategy.warm_up:
                 reversal *= warm_up(progress)
-            weight, reversal = (lambda_, reversal) if lambda_ > 0 else (1.0, 0.0)  # 0: it learns, and only watches
             classifier = cast(DomainClassifier, self.classifiers[branch])
             with mixed_precision(self.device):
                 logits = classifier(encoded.views[branch % len(encoded.views)], reversal, self.score_bins[own])
@@ -262,11 +269,8 @@ class Training:
     def _set_spread(self) -> None:
         """Give a point predictor the covariance of its errors on the validation clips."""
         self._validate()
-        errors = self.validation_means - self.validation.scores  # (M, N, A)
-        covariance = errors.mT @ errors / errors.shape[1]
-        variance = covariance.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=1e-6)
-        covariance += 1e-3 * variance[:, None, None] * torch.eye(errors.shape[2])
-        self.kept["head.spread"] = upper_factor(covariance).to(self.device)
+        spread = error_spread(self.validation_means - self.validation.scores)
+        self.kept["head.spread"] = spread.to(self.device)
 
     def _trained(self) -> list[Trained]:
         names = ["task_loss"]
@@ -294,10 +298,9 @@ class Training:
             ("kept", self.kept),
             ("objective", self.objective.state_dict()),
             ("triplets", self.triplets.state_dict()),
+            ("optimiser", flat_state(self.optimiser)),
         ):
             state |= {f"{prefix}.{name}": value for name, value in part.items()}
-        for index, values in self.optimiser.state_dict()["state"].items():
-            state |= {f"optimiser.{index}.{name}": value for name, value in values.items()}
         for name, streams in self.streams.items():
             state |= {f"streams.{name}.{index}": stream.get_state() for index, stream in enumerate(streams)}
         return state
@@ -308,19 +311,12 @@ class Training:
         if checkpoint is None:
             return 0
         saved = checkpoint.tensors
-
-        def under(prefix: str) -> dict[str, Tensor]:
-            return {n.removeprefix(prefix): value for n, value in saved.items() if n.startswith(prefix)}
-
         self.curves, self.best, self.best_epoch = saved["curves"], saved["best"], saved["best_epoch"]
-        self.models.load_state_dict(under("models."))
-        self.kept = {name: value.to(self.device) for name, value in under("kept.").items()}
-        self.objective.load_state_dict(under("objective."))
-        self.triplets.load_state_dict(under("triplets."))
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in under("optimiser.").items():
-            parameter, key = name.split(".")
-            moments.setdefault(int(parameter), {})[key] = value
+        self.models.load_state_dict(under(saved, "models."))
+        self.kept = {name: value.to(self.device) for name, value in under(saved, "kept.").items()}
+        self.objective.load_state_dict(under(saved, "objective."))
+        self.triplets.load_state_dict(under(saved, "triplets."))
+        moments = group_state(under(saved, "optimiser."))
         self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": moments})
         for name, streams in self.streams.items():
             for index, stream in enumerate(streams):

@@ -43,6 +43,12 @@ Layer = Annotated[Int, Field(ge=1)]
 Positive = Annotated[Float, Field(gt=0)]
 NotNegative = Annotated[Float, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+Lambda = Annotated[  # a number, or one for each adversary
+    tuple[NotNegative, ...],
+    BeforeValidator(_as_list),
+    PlainSerializer(_one_or_list),
+    Field(alias="lambda", min_length=1),
+]
 CORPUS = Path("data/corpus")  # where the simulated study is rendered
 MANIFEST_COLUMNS = (  # beside the aspects, which therefore can't have these names
     "clip_id", "path", "split", "category", "source", "system", "base", "duration_s", "sample_rate", "channels",
@@ -181,16 +187,22 @@ class TrainParams(_Section):
     shared_order: bool
 
 
+def _branches(domains: str, lambdas: tuple[float, ...]) -> tuple[str, ...]:
+    """Return the rules whose domains an adversary each reads; there must be as many lambdas."""
+    branches = BRANCHES.get(domains, (domains,))
+    if len(lambdas) != len(branches):
+        raise ValueError(
+            f"lambda: domains {domains} need {len(branches)}, one for {' and one for '.join(branches)}; "
+            f"got {list(lambdas)}"
+        )
+    return branches
+
+
 class StrategyParams(_Section):
     """One training recipe: what an entry does not name is as in the paper's baseline."""
 
     domains: DomainRule
-    lambda_: Annotated[
-        tuple[NotNegative, ...],
-        BeforeValidator(_as_list),
-        PlainSerializer(_one_or_list),
-        Field(alias="lambda", min_length=1),
-    ]
+    lambda_: Lambda
     dropout: Annotated[Float, Field(ge=0, lt=1)]
     l2: NotNegative
     head: Literal["multigauss", "drasp", "aesa", "aspect_groups"] = "multigauss"
@@ -207,12 +219,7 @@ class StrategyParams(_Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        branches = BRANCHES.get(self.domains, (self.domains,))
-        if len(self.lambda_) != len(branches):
-            raise ValueError(
-                f"lambda: domains {self.domains} need {len(branches)}, one for {' and one for '.join(branches)}; "
-                f"got {list(self.lambda_)}"
-            )
+        branches = _branches(self.domains, self.lambda_)
         if (self.head == "aspect_groups") != bool(self.groups):
             raise ValueError(
                 f"groups: lists of aspects are for head aspect_groups, which needs them; got {self.groups} with "
@@ -233,6 +240,59 @@ class StrategyParams(_Section):
     def adversarial(self) -> bool:
         """Whether any gradient flows back from a domain classifier."""
         return any(value > 0 for value in self.lambda_)
+
+
+class FinetuneStrategyParams(_Section):
+    """One recipe of fine-tuning."""
+
+    domains: DomainRule
+    lambda_: Lambda
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _branches(self.domains, self.lambda_)
+        return self
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether any gradient flows back from a domain classifier."""
+        return any(value > 0 for value in self.lambda_)
+
+
+class PublishedParams(_Section):
+    """A published predictor that is scored as it is."""
+
+    model: str
+    revision: str | None = None
+
+
+class FinetuneParams(_Section):
+    """The second backbone, whose encoder is trained too."""
+
+    strategies: dict[Name, FinetuneStrategyParams]
+    baselines: list[str]
+    published: dict[Name, PublishedParams]
+    encoder: str
+    revision: str | None
+    mlp_layers: Count
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    gradient_checkpointing: bool
+    at_once: Count | None
+    launcher: Annotated[str, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name in self.baselines:
+            if name not in self.strategies:
+                raise ValueError(
+                    f"baselines: unknown strategy '{name}'{nearest(name, self.strategies)} Expected are some of "
+                    f"finetune.strategies: {', '.join(self.strategies) or 'there are none'}"
+                )
+        if len(set(self.baselines)) < len(self.baselines):
+            raise ValueError(f"baselines: no value twice, got {self.baselines}")
+        return self
 
 
 class EvaluateParams(_Section):
@@ -276,11 +336,22 @@ class Params(_Section):
     leave_out: list[str]
     combinations: dict[Name, Annotated[list[str], Field(min_length=1)]]
     umap: UmapParams
+    finetune: FinetuneParams
+
+    @property
+    def trained(self) -> list[str]:
+        """Names of the strategies of both backbones."""
+        return [*self.strategies, *self.finetune.strategies]
+
+    @property
+    def untrained(self) -> list[str]:
+        """Names of the predictors beside them: published ones and references."""
+        return [*self.finetune.published, *self.evaluate.references]
 
     @property
     def compared(self) -> list[str]:
-        """Names of all that is compared: strategies, combinations, references."""
-        return [*self.strategies, *self.combinations, *self.evaluate.references]
+        """Names of all that is compared, each once."""
+        return [*self.strategies, *self.combinations, *self.finetune.strategies, *self.untrained]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -301,6 +372,15 @@ class Params(_Section):
             )
         if twice := set(self.combinations) & {*references, *self.strategies}:
             raise ValueError(f"combinations: {', '.join(sorted(twice))} is the name of a strategy or reference")
+        for key, entries in (
+            ("finetune.strategies", list(self.finetune.strategies)),
+            ("finetune.published", list(self.finetune.published)),
+        ):
+            if doubled := [name for name in entries if self.compared.count(name) > 1]:
+                raise ValueError(
+                    f"{key}: {', '.join(doubled)} is the name of something else that is compared; every row of the "
+                    "tables needs a name of its own"
+                )
         for key, names in (
             ("evaluate.baseline", [self.evaluate.baseline]),
             ("granularity.strategies", self.granularity.strategies),

@@ -1,7 +1,6 @@
 """From trained heads to predictions of clips."""
 
 from collections.abc import Iterator
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ from datmos.batches import FrameReader
 from datmos.device import mixed_precision
 from datmos.heads.interface import Encoded
 from datmos.models import Models
+from datmos.predictions import prediction_table
 from datmos.store import EmbeddingStore
 
 BATCH_SIZE = 64  # bounds memory; no score depends on it
@@ -28,16 +28,9 @@ def predict_clips(models: Models, store: EmbeddingStore, clip_ids: list[str], de
     predicted = [models.head.predict(encoded.h) for encoded in _encode(models, store, clip_ids, device)]
     means = torch.cat([part.mean.cpu() for part in predicted], dim=1).numpy()  # (M, N, A)
     covariances = torch.cat([part.covariance.cpu() for part in predicted], dim=1).numpy()  # (M, N, A, A)
-    tables = []
-    for seed, mean, covariance in sorted(zip(models.seeds, means, covariances, strict=True), key=lambda x: x[0]):
-        columns = {"clip_id": clip_ids, "seed": np.int32(seed)}
-        columns |= {aspect: mean[:, a] for a, aspect in enumerate(aspects)}
-        columns |= {f"{aspect}_std": np.sqrt(covariance[:, a, a]) for a, aspect in enumerate(aspects)}
-        columns |= {
-            f"cov_{aspects[a]}_{aspects[b]}": covariance[:, a, b] for a, b in combinations(range(len(aspects)), 2)
-        }
-        tables.append(pd.DataFrame(columns))
-    return pd.concat(tables, ignore_index=True)
+    return prediction_table(
+        clip_ids, aspects, dict(zip(models.seeds, zip(means, covariances, strict=True), strict=True))
+    )
 
 
 @torch.inference_mode()

@@ -12,6 +12,8 @@ from datmos.errors import DatmosError
 from datmos.files import write_text
 from datmos.params import check_params
 
+REMOVABLE = ("strategies.", "combinations.", "finetune.strategies.", "finetune.published.")  # entries of these
+
 _yaml = YAML()
 _yaml.preserve_quotes = True
 _yaml.width = 4096  # an entry stays on its line
@@ -24,7 +26,7 @@ _yaml.representer.add_representer(
 def apply_preset(preset: Path, params: Path) -> list[str]:
     """Merge the settings of ``preset`` into ``params``; what it does not name stays as it is.
 
-    Mappings are merged, anything else is replaced; a strategy or combination set to null is removed.
+    Mappings are merged, anything else is replaced; an entry of `REMOVABLE` set to null is removed.
 
     Returns:
         A line for each setting that changed: ``key: old -> new``.
@@ -60,7 +62,7 @@ def _merge(settings: Any, changes: Any, prefix: str) -> list[str]:
         name, old = f"{prefix}{key}", settings.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             lines += _merge(settings[key], new, f"{name}.")
-        elif new is None and prefix in ("strategies.", "combinations."):
+        elif new is None and prefix in REMOVABLE:
             if key in settings:
                 del settings[key]
                 lines.append(f"{name}: removed")

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from datmos.device import pick_device
 
@@ -34,3 +35,10 @@ def join_processes() -> Processes:
     state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
     local_count = int(os.environ.get("LOCAL_WORLD_SIZE", state.num_processes))
     return Processes(state.process_index, state.num_processes, local_count, state.device, state.wait_for_everyone)
+
+
+def add_up(tensor: Tensor, processes: Processes) -> Tensor:
+    """Replace a tensor by its sum over all processes, in place; all must call it, in the same order."""
+    if processes.total > 1:
+        torch.distributed.all_reduce(tensor)
+    return tensor

@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 from tqdm import trange
 
+from datmos.predictions import same_for_every_seed
 from datmos.store import EmbeddingStore
 
 READ_AT_ONCE = 64  # clips; bounds memory
@@ -58,9 +59,7 @@ def predict_reference(
     for aspect in aspects:
         fitted = REFERENCES[name]().fit(train_features, train[aspect].to_numpy(np.float64))
         columns[aspect] = fitted.predict(features).astype(np.float32)
-    table = pd.DataFrame(columns)
-    tables = [table.assign(seed=np.int32(seed)) for seed in sorted(seeds)]
-    return pd.concat(tables, ignore_index=True)[["clip_id", "seed", *aspects]]
+    return same_for_every_seed(pd.DataFrame(columns), seeds)
 
 
 def summarise_clips(store: EmbeddingStore, clip_ids: Sequence[str], doing: str) -> np.ndarray:

@@ -40,6 +40,12 @@ PICTURES = {
     "signatures.png": "What a source's signature alone does to predictions.",
 }
 
+# ending of a picture of plots/backbones/ -> what it shows
+BACKBONES = {
+    "": "Both backbones (paper, Fig. 2): differences to the baseline of the same backbone; fine-tuned: {}.",
+    "_training": "Fine-tuning of {} and its rivals: losses, domain accuracy, and how hard the adversaries pull.",
+}
+
 
 def build_report(template: str, params: Params, metrics: Path, plots: Path) -> str:
     """Fill the template with one run.
@@ -60,9 +66,14 @@ def build_report(template: str, params: Params, metrics: Path, plots: Path) -> s
     umap = {
         f"umap/{name}.png": f"h of {name} in two dimensions (UMAP), train clips." for name in params.umap.strategies
     }
+    backbones = {
+        f"backbones/{name}{suffix}.png": caption.format(name)
+        for name in params.finetune.baselines
+        for suffix, caption in BACKBONES.items()
+    }
     pictures = [
         {"name": name, "caption": caption, "data": base64.b64encode((plots / name).read_bytes()).decode()}
-        for name, caption in (PICTURES | umap).items()
+        for name, caption in (PICTURES | umap | backbones).items()
     ]
     return (
         Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
@@ -77,8 +88,8 @@ def build_report(template: str, params: Params, metrics: Path, plots: Path) -> s
             findings=findings(
                 Numbers(metrics),
                 params.data.aspects,
-                list(params.strategies),
-                params.evaluate.references,
+                params.trained,
+                params.untrained,
                 params.evaluate.baseline,
             ),
             tables={heading: _table(metrics / name) for heading, name in TABLES.items()},

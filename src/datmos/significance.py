@@ -6,7 +6,7 @@ would vary with other systems, clips, raters and seeds; and the smallest detecta
 evaluation set of this size can't show.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -182,7 +182,11 @@ class _Rivals(NamedTuple):
 
 
 def compare_strategies(
-    predictions: Mapping[str, pd.DataFrame], manifest: pd.DataFrame, aspects: Sequence[str], against: Sequence[str]
+    predictions: Mapping[str, pd.DataFrame],
+    manifest: pd.DataFrame,
+    aspects: Sequence[str],
+    against: Sequence[str],
+    rivals_of: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, Any]:
     """Compare every strategy with each of ``against``, and the best of each column with all others.
 
@@ -190,7 +194,8 @@ def compare_strategies(
         predictions: of every strategy, columns clip_id, seed, <aspect>; all of the same seeds.
         manifest: the clips; eval clips of systems are used.
         aspects: compared.
-        against: names of strategies: the baseline and the controls.
+        against: names of strategies: the baselines and the controls.
+        rivals_of: the names that one of ``against`` is compared with; all, for those that are not in it.
 
     Returns:
         ``{"scores": {aspect: {strategy: {metric: {"low", "high"}}}},
@@ -214,6 +219,8 @@ def compare_strategies(
     clips = manifest[(manifest["split"] == "eval") & manifest["system"].notna() & (manifest["system"] != "")]
     clips = clips.sort_values(["system", "clip_id"])
     result: dict[str, Any] = {"scores": {}, "best": {}, "against": {name: {} for name in against}}
+    wanted = {name: set(predictions) - {name} for name in against}
+    wanted |= {name: set(rivals) - {name} for name, rivals in (rivals_of or {}).items()}
     for aspect in tqdm(aspects, desc="bootstrap and permutations", unit="aspect"):
         rivals = _lay_out(predictions, clips, aspect)
         result["scores"][aspect] = {
@@ -224,7 +231,7 @@ def compare_strategies(
             result["against"][other][aspect] = {
                 name: {metric: _difference(rivals, metric, aspect, name, other) for metric in METRICS}
                 for name in predictions
-                if name != other
+                if name in wanted[other]
             }
     for compared in result["against"].values():
         for metric in METRICS:

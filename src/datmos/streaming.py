@@ -1,6 +1,7 @@
 """Reading audio of any length in a memory that does not grow: decoded, mixed down and resampled piece by piece."""
 
 import math
+import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -36,7 +37,7 @@ def read_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
 def _with_libsndfile(path: Path) -> Iterator[tuple[int, np.ndarray]]:
     opened = False
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             opened = True
             while True:
                 block = file.read(BLOCK, dtype="float32", always_2d=True)  # (samples, channels)

@@ -13,6 +13,7 @@ from datmos.device import pick_device
 from datmos.errors import DatmosError
 from datmos.files import replacing, write_csv
 from datmos.heads.interface import HeadOptions
+from datmos.labels import match_domains
 from datmos.loop import Split, Trained, Training
 from datmos.models import save_models
 from datmos.params import Params, StrategyParams
@@ -150,33 +151,3 @@ def channel_statistics(store: EmbeddingStore, rows: np.ndarray) -> tuple[Tensor,
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
     return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
-
-
-def match_domains(manifest: pd.DataFrame, domains: pd.DataFrame, strategy: StrategyParams) -> Tensor:
-    """Return the domains of every train clip, int64, (N, branches), in the manifest's order.
-
-    Raises:
-        DatmosError: a clip without a domain; or, for an adversary with lambda above 0, fewer than two domains, or a
-            source with one clip: that is a slip in the ratings file. A cluster may be an outlier alone.
-    """
-    clip_ids = manifest.loc[manifest["split"] == "train", "clip_id"]
-    labels = domains.set_index("clip_id").reindex(clip_ids)
-    if labels.isna().any(axis=None):
-        raise DatmosError(
-            f"{labels.isna().any(axis=1).sum()} train clips have no domain in "
-            f"data/domains/{strategy.domains}.parquet; run `dvc repro domains@{strategy.domains}`"
-        )
-    for column, lambda_ in zip(labels.columns, strategy.lambda_, strict=True):
-        rule = strategy.domains if column == "domain" else column
-        sizes = labels[column].astype(int).value_counts().sort_index()
-        if lambda_ > 0 and len(sizes) < 2:
-            raise DatmosError(
-                f"domains '{rule}': all {len(labels)} train clips are one domain, so there is nothing for "
-                "an adversary to tell apart. Use other domains, or lambda 0."
-            )
-        if lambda_ > 0 and rule == "source" and sizes.min() < 2:
-            raise DatmosError(
-                f"domains 'source': domain {sizes.idxmin()} has one train clip; every source needs two or more "
-                f"(sizes: {sizes.to_dict()}). Look for a slip in its name, or add clips."
-            )
-    return torch.from_numpy(labels.to_numpy(dtype=np.int64, copy=True))

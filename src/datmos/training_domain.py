@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
-from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 CLUSTERS = 8  # at most; fixed, so that `kmeans.k` does not retrain strategies that know no clusters
@@ -34,6 +33,8 @@ class TrainingDomain(NamedTuple):
 
 def fit_domain(train: np.ndarray, validation: np.ndarray) -> TrainingDomain:
     """Describe the train clips by time means of their embeddings, (N, D) each."""
+    from sklearn.cluster import KMeans  # here: scoring, which starts often, needs no scikit-learn
+
     points = train.astype(np.float64)
     mean, std = points.mean(axis=0), points.std(axis=0)
     std = np.where(std > 1e-3 * np.median(std), std, 1.0)  # a channel that hardly varies tells nothing

@@ -121,3 +121,14 @@ def outputs_of(aspects: int) -> int:
 def upper_factor(covariance: Tensor) -> Tensor:
     """Return the upper triangular F with F F' = covariance, for covariances (..., A, A)."""
     return torch.linalg.cholesky(covariance.flip(-1, -2)).flip(-1, -2)
+
+
+def error_spread(errors: Tensor) -> Tensor:
+    """Return the `upper_factor` of the covariance of a point predictor's errors (M, N, A) around 0: (M, A, A).
+
+    A little is added to the diagonal, so that it can be inverted.
+    """
+    covariance = errors.mT @ errors / errors.shape[1]
+    variance = covariance.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=1e-6)
+    covariance += 1e-3 * variance[:, None, None] * torch.eye(errors.shape[2])
+    return upper_factor(covariance)

@@ -20,9 +20,11 @@ class Spectrum:
         self._taper = torch.hann_window(FRAME)
 
     def add(self, waveform: Tensor) -> None:
-        """Add a window, (samples,)."""
-        padded = torch.nn.functional.pad(waveform, (0, -len(waveform) % FRAME)).unflatten(0, (-1, FRAME))
-        self._power += torch.fft.rfft(padded * self._taper).abs().square().sum(dim=0).double().numpy()
+        """Add a window, (samples,). What fills no frame at its end is left out: a cut has every frequency."""
+        if len(waveform) < FRAME:
+            waveform = torch.nn.functional.pad(waveform, (0, FRAME - len(waveform)))
+        frames = waveform.unfold(0, FRAME, FRAME)
+        self._power += torch.fft.rfft(frames * self._taper).abs().square().sum(dim=0).double().numpy()
 
     def band_limit(self) -> float:
         """Return the spectral roll-off at all but -70 dB of the energy, Hz: above it there is nothing."""

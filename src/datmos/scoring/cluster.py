@@ -15,7 +15,7 @@ from tqdm import tqdm
 from datmos.errors import DatmosError
 from datmos.extras import needs
 from datmos.files import read_json
-from datmos.scoring.places import local_folder
+from datmos.scoring.places import local_model
 from datmos.scoring.run import Options, Tally
 from datmos.scoring.shards import Sharding, ShardScorer, claim_output, cut_manifest
 
@@ -49,7 +49,7 @@ def score_on_ray(options: Options, output: Path, resume: bool, cluster: Cluster)
     if cluster.actors is not None and cluster.actors < 1:
         raise DatmosError(f"--actors: 1 or more is expected, got {cluster.actors}")
     sharding = cut_manifest(Path(options.inputs[0]), output, cluster.shard_clips)
-    if (folder := local_folder(options.model)) is not None:  # else each machine gets it from the hub
+    if (folder := local_model(options.model)) is not None:  # else each machine gets it from the hub
         options = options._replace(model=str(folder.resolve()))
     finished = claim_output(sharding, options, resume)
     todo = [shard for shard in range(sharding.shards) if shard not in set(finished)]

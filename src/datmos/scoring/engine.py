@@ -165,12 +165,15 @@ class Engine:
 
     def _score(self, batch: "list[tuple[_Job, int, Window]]") -> None:
         full = self._model.windowing.length
-        for length in dict.fromkeys(len(window.waveform) for _, _, window in batch):
-            same = [entry for entry in batch if len(entry[2].waveform) == length]
-            inputs = [self._model.prepare(window.waveform) for _, _, window in same]
+        groups: dict[tuple[torch.Size, ...], list[tuple[Inputs, tuple[_Job, int, Window]]]] = {}
+        for entry in batch:
+            inputs = self._model.prepare(entry[2].waveform)
+            groups.setdefault(tuple(value.shape for value in inputs.values()), []).append((inputs, entry))
+        for group in groups.values():
+            fill = any(len(window.waveform) == full for _, (_, _, window) in group)
             with self._on_device:
-                scores = self._run(inputs, fill=length == full)
-            for (job, number, window), score in zip(same, scores, strict=True):
+                scores = self._run([inputs for inputs, _ in group], fill)
+            for (_, (job, number, window)), score in zip(group, scores, strict=True):
                 job.put(number, window, score)
                 if job.is_done():
                     self._finish(job)

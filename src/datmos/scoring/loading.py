@@ -7,13 +7,16 @@ from typing import Any
 import torch
 
 from datmos.errors import DatmosError, nearest
+from datmos.files import read_json
+from datmos.scoring.audiobox import load_finetuned, load_meta
 from datmos.scoring.model import HeadsOnEncoder, WindowModel
-from datmos.scoring.places import MODELS, local_folder, local_models
+from datmos.scoring.places import MODELS, local_model, local_models
 
-# which file of a folder says what kind of model it holds
+# what only the config.json of this kind of model has; a new kind is a line here
 LOADERS: dict[str, Callable[[Path, torch.device], Any]] = {
-    "config.json": HeadsOnEncoder,
-    "choice.json": HeadsOnEncoder,
+    "encoder_params": HeadsOnEncoder,
+    "extractor": load_finetuned,
+    "proj_num_layer": load_meta,
 }
 
 
@@ -29,19 +32,33 @@ def load_model(source: str | Path, device: torch.device, revision: str | None = 
     Raises:
         DatmosError: there is no such model, or it lacks something.
     """
-    folder = find_folder(source, revision)
-    for file, loader in LOADERS.items():
-        if (folder / file).is_file():
-            model: WindowModel = loader(folder, device)
-            return model
-    raise DatmosError(f"{folder}: holds no model (none of {', '.join(LOADERS)} is there)")
+    path = find_folder(source, revision)
+    loader = _find_loader(path)
+    model: WindowModel = loader(path, device)
+    return model
+
+
+def _find_loader(path: Path) -> Callable[[Path, torch.device], Any]:
+    if path.is_file():
+        return load_meta
+    if (path / "choice.json").is_file():
+        return HeadsOnEncoder
+    if not (path / "config.json").is_file():
+        raise DatmosError(f"{path}: holds no model: there is no config.json")
+    config = read_json(path / "config.json")
+    for key, loader in LOADERS.items():
+        if key in config:
+            return loader
+    if "strategy" in config:  # of the pipeline, but old: it says what it lacks
+        return HeadsOnEncoder
+    raise DatmosError(f"{path}: its config.json is of none of the models that datmos knows")
 
 
 def find_folder(source: str | Path, revision: str | None = None) -> Path:
-    """Return the folder of a model, downloaded if need be; see `load_model`."""
-    name, folder = str(source), local_folder(source)
-    if folder is not None:
-        return folder
+    """Return the folder of a model (or the file, of a checkpoint.pt), downloaded if need be; see `load_model`."""
+    name, found = str(source), local_model(source)
+    if found is not None:
+        return found
     if name.count("/") == 1 and not name.startswith((".", "/", "data/")):
         return _download(name, revision)
     known = local_models()

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
+from math import isnan
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -42,7 +43,8 @@ class Layout:
         row: Row = {"path": clip.name}
         for aspect in self.aspects:
             row[aspect] = None if scored is None else round(scored.mean[aspect], DECIMALS)
-            row[f"{aspect}_std"] = None if scored is None else round(scored.std[aspect], DECIMALS)
+            std = float("nan") if scored is None else scored.std[aspect]
+            row[f"{aspect}_std"] = None if isnan(std) else round(std, DECIMALS)
         for name in ("seconds", "distance", "percentile", "band_limit"):
             value = None if scored is None else getattr(scored, name)
             row[name] = None if value is None else round(value, DECIMALS)
@@ -87,7 +89,7 @@ def file_facts(path: Path) -> Row:
 
 def _timeline(score: Score) -> list[Row]:
     rows = score.per_second().round(DECIMALS).to_dict("records")
-    return [{name: None if value != value else value for name, value in row.items()} for row in rows]
+    return [{name: None if isnan(value) else value for name, value in row.items()} for row in rows]
 
 
 def json_line(row: Row) -> str:

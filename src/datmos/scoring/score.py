@@ -27,7 +27,7 @@ class Score:
     Attributes:
         path: as it was given; None for samples.
         aspects: names of the scores.
-        mean, std: by aspect; std is the predicted uncertainty, one standard deviation.
+        mean, std: by aspect; std is the predicted uncertainty, one standard deviation (NaN: the model knows none).
         covariance: of all aspects, (A, A), in the order of ``aspects``.
         seconds: of audio.
         windows: one row a window: start_s, end_s, weight (its share of the clip, sum 1), <aspect>, <aspect>_std,
@@ -53,11 +53,14 @@ class Score:
 
     def __str__(self) -> str:
         """Return the scores with their standard deviations in one line, and each warning in one more."""
-        scores = "  ".join(f"{name} {self.mean[name]:.2f} ± {self.std[name]:.2f}" for name in self.aspects)
+        scores = "  ".join(f"{aspect} {self.mean[aspect]:.2f}{self._spread(aspect)}" for aspect in self.aspects)
         name = f"{self.path}: " if self.path is not None else ""
         return "\n".join(
             [f"{name}{scores}  ({self.seconds:.1f} s)", *(f"  warning: {text}" for text in self.warnings)]
         )
+
+    def _spread(self, aspect: str) -> str:
+        return "" if np.isnan(self.std[aspect]) else f" ± {self.std[aspect]:.2f}"
 
     def per_second(self) -> pd.DataFrame:
         """Return a time line: second, <aspect>, <aspect>_std.

@@ -86,7 +86,7 @@ class Windows:
             buffer, first = buffer[keep - first :].clone(), keep
         if self.length < wanted:
             repeats = -(-wanted // self.length) if self._windowing.repeats else 1
-            yield self._window(0, buffer.repeat(repeats)[:wanted])
+            yield self._window(0, buffer, repeats)
         elif start - self._hop + wanted < self.length:
             last = self.length - wanted if self._windowing.repeats else start
             yield self._window(last, buffer[last - first :].clone())
@@ -95,10 +95,11 @@ class Windows:
         """Where the windows end that begin at ``starts``, in samples."""
         return np.minimum(starts + self._windowing.length, self.length)
 
-    def _window(self, start: int, waveform: Tensor) -> Window:
+    def _window(self, start: int, waveform: Tensor, repeats: int = 1) -> Window:
         self.spectrum.add(waveform)
         lowest, highest = waveform.aminmax()
-        return Window(start, waveform, bool(highest - lowest < SILENCE))
+        repeated = waveform.repeat(repeats)[: self._windowing.length]
+        return Window(start, repeated, bool(highest - lowest < SILENCE))
 
     def _pieces(self) -> Iterator[Tensor]:
         """Decode, mix down, resample."""
@@ -145,7 +146,8 @@ def combine(means: np.ndarray, covariances: np.ndarray, weights: np.ndarray) -> 
     This is covariance intersection (Julier and Uhlmann, "A non-divergent estimation algorithm in the presence of
     unknown correlations", 1997), or the logarithmic opinion pool of the windows. The weights sum to 1, not to N,
     because the errors for windows of one clip are not independent: the product of N Gaussians would claim that a
-    song played twice is known twice as well. Equal covariances give the mean weighted by length alone.
+    song played twice is known twice as well. Equal covariances give the mean weighted by length alone; so do
+    covariances that are not known (NaN), as of a model without uncertainty.
 
     Args:
         means: (N, A).
@@ -159,6 +161,8 @@ def combine(means: np.ndarray, covariances: np.ndarray, weights: np.ndarray) -> 
     means, covariances, weights = means[used], covariances[used], weights[used] / weights[used].sum()
     if len(means) == 1:
         return means[0], covariances[0]
+    if np.isnan(covariances).any():
+        return weights @ means, np.full_like(covariances[0], np.nan)
     precisions = np.linalg.inv(covariances) * weights[:, None, None]
     covariance = np.linalg.inv(precisions.sum(axis=0))
     covariance = (covariance + covariance.T) / 2

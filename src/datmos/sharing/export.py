@@ -13,7 +13,7 @@ from datmos.files import read_json, replacing, write_json, write_text
 from datmos.models import load_models, save_models
 from datmos.params import EncoderParams
 from datmos.scoring.model import read_config
-from datmos.scoring.places import COMBINATIONS, MODELS
+from datmos.scoring.places import MODELS, PLACES
 from datmos.sharing.card import write_card
 from datmos.sharing.onnx_export import Predictor, export_head, export_whole, why_not_whole
 from datmos.sharing.provenance import describe_provenance
@@ -85,12 +85,12 @@ def find_models(project: Path, name: str) -> Path:
     Raises:
         DatmosError: there is none.
     """
-    for place in (MODELS, COMBINATIONS):
+    for place in PLACES:
         if (project / place / name).is_dir():
             return project / place / name
     known = [
         path.name
-        for place in (MODELS, COMBINATIONS)
+        for place in PLACES
         for path in sorted((project / place).glob("*"))
         if path.is_dir() and not path.name.startswith(".")
     ]

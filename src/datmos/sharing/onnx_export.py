@@ -190,8 +190,8 @@ def _compare(model: nn.Module, name: str, shape: tuple[int, ...], written: Path,
             apart = float(np.abs(expected.numpy() - got).max())
             if not np.allclose(got, expected.numpy(), rtol=TOLERANCE, atol=TOLERANCE):
                 raise DatmosError(
-                    f"{path.name}: ONNX Runtime differs from PyTorch by {apart:.2g} in {output} (batch of {size}); at "
-                    f"most {TOLERANCE:g} is expected. It was not written; score with datmos instead."
+                    f"{path.name}: ONNX Runtime differs from PyTorch by {apart:.2g} in {output} (batch of {size}); "
+                    f"at most {TOLERANCE:g} is expected. It was not written; score with datmos instead."
                 )
 
 

@@ -1,0 +1,1 @@
+"""The second backbone: Audiobox-Aesthetics, which predicts from WavLM directly and trains all of it."""

@@ -1,0 +1,45 @@
+"""Domains of the train clips, where K-means clusters what this backbone's own encoder makes of them."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from datmos.audiobox.training_set import read_clips, read_start
+from datmos.audiobox.waveforms import collate
+from datmos.audiobox.weights import Start, load_weights, make_model
+from datmos.domains import label_points
+from datmos.params import BRANCHES, Params
+from datmos.seeding import torch_seed
+
+
+def label_train_clips(
+    params: Params, name: str, clips: pd.DataFrame, device: torch.device
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Label the train clips for one strategy; K-means clusters what this backbone's own encoder makes of them.
+
+    The points are time means of the last hidden state, before any fine-tuning.
+
+    Returns:
+        As `datmos.domains.label_domains`.
+    """
+    rule = params.finetune.strategies[name].domains
+    points = np.empty((len(clips), 0))
+    if "kmeans" in BRANCHES.get(rule, (rule,)):
+        points = embed_clips(params, clips, read_start(params), device)
+    return label_points(rule, clips, points, params)
+
+
+@torch.inference_mode()
+def embed_clips(params: Params, clips: pd.DataFrame, start: Start, device: torch.device) -> np.ndarray:
+    """Return time means of the encoder's last hidden state, float32, (N, C)."""
+    with torch_seed("unused heads"):
+        model = load_weights(make_model(start.recipe), start.weights).to(device).eval()
+    extractor = start.recipe.extractor
+    reader = read_clips(params, clips, extractor.sampling_rate)
+    length = round(params.audio.clip_seconds * extractor.sampling_rate)
+    stream = tqdm(reader.stream([n] for n in range(len(clips))), desc="embedding", total=len(clips), unit="clip")
+    means = [model.last_means(collate(waveforms, length, extractor, device)).cpu() for waveforms in stream]
+    return torch.cat(means).numpy()

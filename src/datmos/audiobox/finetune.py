@@ -1,0 +1,328 @@
+"""The fine-tuning loop: an encoder and its heads learn the ratings, an adversary reads domains from the pooled h.
+
+The loss of a clip is ``sum over aspects of |error| + error^2`` on z-scored ratings (arXiv 2502.05139), plus for
+each adversary ``lambda * cross-entropy`` behind a gradient reversal (arXiv 2603.16201): here the reversed gradient
+reaches the encoder itself.
+
+Randomness is a function of seed, epoch and place in the epoch, so that a training which was killed goes on after
+its last finished epoch with no stream to restore. Several processes share every batch and add their gradients up.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from datmos.adversary import DomainClassifier, loss_weights
+from datmos.audiobox.model import Inputs
+from datmos.audiobox.waveforms import Waveforms, collate
+from datmos.audiobox.weights import Start, load_weights, make_model
+from datmos.checkpoints import (
+    Checkpoint,
+    checkpoint_path,
+    flat_state,
+    group_state,
+    load_checkpoint,
+    save_checkpoint,
+    under,
+)
+from datmos.device import mixed_precision
+from datmos.errors import DatmosError
+from datmos.heads.interface import error_spread
+from datmos.params import BRANCHES, FinetuneParams, FinetuneStrategyParams
+from datmos.processes import Processes, add_up
+from datmos.seeding import derive_seed, torch_seed
+
+
+class Clips(NamedTuple):
+    """N clips to train or validate on."""
+
+    waveforms: Waveforms
+    scores: Tensor  # (N, A)
+
+
+class Finetuned(NamedTuple):
+    """What came of one seed."""
+
+    weights: dict[str, Tensor]  # of the model, of the epoch with the lowest validation loss
+    curves: pd.DataFrame  # one row an epoch
+    best_epoch: int
+
+
+def audiobox_loss(predicted: Tensor, actual: Tensor) -> Tensor:
+    """Absolute plus squared error, summed over aspects: z-scored ratings (B, A) each to (B,)."""
+    error = predicted - actual
+    return (error.abs() + error.square()).sum(dim=1)
+
+
+class Finetuning:
+    """One run of the loop, of one seed: what it trains, and the state that a checkpoint holds.
+
+    First weights of heads and adversaries, batch order and dropout come from streams named by the seed alone, so
+    that strategies trained with the same seed are paired.
+
+    Args:
+        seed: of all randomness.
+        start: what it starts from.
+        training: N clips.
+        validation: clips that choose the epoch.
+        domains: labels of the training clips, int64, (N, branches).
+        strategy: the recipe.
+        finetune: settings that all of them share.
+        reversal: ``train.reversal``.
+        processes: this process among those that share the work.
+        depends_on: what else the result depends on: names the checkpoint.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        start: Start,
+        training: Clips,
+        validation: Clips,
+        domains: Tensor,
+        strategy: FinetuneStrategyParams,
+        finetune: FinetuneParams,
+        reversal: str,
+        processes: Processes,
+        depends_on: object = None,
+    ) -> None:
+        self.seed, self.strategy, self.finetune, self.processes = seed, strategy, finetune, processes
+        self.training, self.validation, self.reversal = training, validation, reversal
+        self.device = processes.device
+        self.extractor = start.recipe.extractor
+        self.length = round(training.waveforms.hearing.window * self.extractor.sampling_rate)
+        self.at_once = finetune.at_once or finetune.batch_size
+        with torch_seed("init", seed):
+            self.model = load_weights(make_model(start.recipe), start.weights)
+        if "target_std" not in start.weights:
+            self.model.target_mean.copy_(training.scores.mean(dim=0))
+            self.model.target_std.copy_(training.scores.std(dim=0, correction=0).clamp(min=1e-6))
+        if finetune.gradient_checkpointing:
+            _recompute_activations(self.model.encoder)
+        self.domains = domains.to(self.device)
+        made = []
+        for branch, own in enumerate(domains.unbind(dim=1)):
+            with torch_seed("adversary", seed, branch):
+                made.append(DomainClassifier(self.model.width, int(own.max()) + 1))
+        self.classifiers = nn.ModuleList(made)
+        self.models = nn.ModuleDict({"model": self.model, "classifier": self.classifiers}).to(self.device)
+        self.normal_scores = self.model.normalise(training.scores.to(self.device))  # (N, A)
+        self.optimiser = torch.optim.AdamW(
+            self.models.parameters(), finetune.learning_rate, weight_decay=0.0, fused=True
+        )
+        self.checkpoint = checkpoint_path(
+            seed, strategy.model_dump(), finetune.model_dump(include=RESULT_DEPENDS_ON), reversal, self.device.type,
+            processes.total, start.recipe.shape, start.recipe.config.to_dict(), self.length, depends_on,
+            *(start.weights[name] for name in sorted(start.weights)), training.scores, validation.scores, domains,
+        )  # fmt: skip
+        self.columns = _columns(strategy)
+        self.curves = torch.empty(0, len(self.columns), dtype=torch.float64)
+        self.best = torch.tensor(torch.inf, dtype=torch.float64)
+        self.best_epoch = torch.tensor(0)
+        self.kept = self._weights()
+
+    def run(self, description: str) -> Finetuned:
+        """Train all epochs, from the last checkpoint if there is one, with a progress bar.
+
+        The last checkpoint stays: whoever has written the result removes it.
+
+        Raises:
+            DatmosError: a loss is not finite, or a clip can't be read.
+        """
+        first, count = self._resume() + 1, len(self.training.scores)
+        epochs = self.finetune.epochs
+        batches = -(-count // self.finetune.batch_size)
+        devices = [self.device] if self.device.type == "cuda" else []
+        if devices:  # sums on a GPU else depend on which thread comes first
+            torch.use_deterministic_algorithms(True, warn_only=True)
+        with (
+            torch.random.fork_rng(devices),
+            tqdm(total=epochs * batches, initial=(first - 1) * batches, desc=description, unit="batch",
+                 disable=self.processes.rank > 0) as progress,
+        ):  # fmt: skip
+            for epoch in range(first, epochs + 1):
+                sums = torch.zeros(self._width, dtype=torch.float64, device=self.device)
+                for seen in self._train(epoch):
+                    sums += seen
+                    progress.update()
+                    progress.set_postfix(epoch=epoch, refresh=False)
+                seen = add_up(sums, self.processes).cpu() / count
+                row = torch.cat([seen, torch.tensor([self._validate(), *self._gradients()], dtype=torch.float64)])
+                self._check_finite(row, epoch)
+                self.curves = torch.cat([self.curves, row[None]])
+                if row[self._width] < self.best:
+                    self.best, self.best_epoch, self.kept = row[self._width], torch.tensor(epoch), self._weights()
+                if self.processes.rank == 0:
+                    save_checkpoint(self.checkpoint, Checkpoint(epoch, self._state()))
+        self.model.load_state_dict(self.kept)
+        errors = self._predict_validation() - self.validation.scores
+        weights = self.kept | {"spread": error_spread(errors[None])[0]}
+        curves = pd.DataFrame(self.curves.numpy(), columns=self.columns)
+        curves.insert(0, "epoch", np.arange(1, len(curves) + 1))
+        for column in ("adversarial_loss", "domain_accuracy"):
+            if column not in curves:
+                own = [name for name in self.columns if name.startswith(column)]
+                curves[column] = curves[own].mean(axis=1)
+        return Finetuned({n: value.cpu() for n, value in weights.items()}, curves, int(self.best_epoch))
+
+    @property
+    def _width(self) -> int:
+        """Task loss, and loss and accuracy of each classifier."""
+        return 1 + 2 * len(self.classifiers)
+
+    def _train(self, epoch: int) -> Iterator[Tensor]:
+        """Train on every batch of an epoch; yields sums over this process's clips of it, (_width,)."""
+        shuffle = torch.Generator().manual_seed(derive_seed("order", self.seed, epoch))
+        order = torch.randperm(len(self.training.scores), generator=shuffle)
+        batches = order.split(self.finetune.batch_size)
+        rank, total = self.processes.rank, self.processes.total
+        shares = [
+            batch[rank::total].split(self.at_once) for batch in batches
+        ]  # micro-batches, whose gradients add up
+        read = self.training.waveforms.stream(part.tolist() for share in shares for part in share)
+        for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
+            self.optimiser.zero_grad()
+            seen = torch.zeros(self._width, dtype=torch.float64, device=self.device)
+            for part, places in enumerate(share if len(batch[rank::total]) else ()):
+                inputs = self._inputs(next(read))
+                torch.manual_seed(derive_seed("dropout", self.seed, epoch, number, rank, part))
+                self.models.train()
+                task, adversarial, own = self._losses(inputs, places)
+                ((task + adversarial).sum() / len(batch)).backward()
+                seen += own
+            self._share_gradients()
+            self.optimiser.step()
+            yield seen
+
+    def _losses(self, inputs: Inputs, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Task loss and weighted loss of the adversaries of every clip, (B,) each; and sums for the curves."""
+        places = places.to(self.device)
+        with mixed_precision(self.device):
+            pooled = self.model.pool(inputs)
+            predicted = self.model.predict(pooled)
+        task = audiobox_loss(predicted, self.normal_scores[places])
+        adversarial, seen = torch.zeros_like(task), [task]
+        for branch, lambda_ in enumerate(self.strategy.lambda_):
+            weight, reversal = loss_weights(lambda_, self.reversal)
+            classifier = cast(DomainClassifier, self.classifiers[branch])
+            with mixed_precision(self.device):
+                logits = classifier(pooled.flatten(1).unsqueeze(0), reversal)  # one member
+            domains = self.domains[places, branch].unsqueeze(0)
+            entropy = classifier.loss(logits, domains, smoothing=0.0)[0]
+            adversarial = adversarial + weight * entropy
+            seen += [entropy, (logits.argmax(dim=-1) == domains)[0]]
+        return task, adversarial, torch.stack([one.detach().double().sum() for one in seen])
+
+    def _inputs(self, waveforms: list[Tensor]) -> Inputs:
+        return collate(waveforms, self.length, self.extractor, self.device)
+
+    def _share_gradients(self) -> None:
+        """Add the gradients of all processes up. Each has divided by the size of the whole batch."""
+        if self.processes.total == 1:
+            return
+        parameters = list(self.models.parameters())
+        for parameter in parameters:
+            if parameter.grad is None:  # this process had no clip of the batch
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [cast(Tensor, parameter.grad) for parameter in parameters]
+        flat = add_up(torch.cat([gradient.flatten() for gradient in gradients]), self.processes)
+        for gradient, own in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(own.view_as(gradient))
+
+    @torch.no_grad()
+    def _predict_validation(self) -> Tensor:
+        """Predicted ratings of the validation clips, on the CPU, (N, A)."""
+        self.models.eval()
+        scores = torch.zeros_like(self.validation.scores, device=self.device)
+        places = torch.arange(len(scores))[self.processes.rank :: self.processes.total]
+        parts = places.split(self.at_once) if len(places) else ()
+        for part, waveforms in zip(
+            parts, self.validation.waveforms.stream(part.tolist() for part in parts), strict=True
+        ):
+            with mixed_precision(self.device):
+                scores[part.to(self.device)] = self.model(self._inputs(waveforms))
+        return add_up(scores, self.processes).cpu()
+
+    def _validate(self) -> float:
+        """Mean task loss of the validation clips."""
+        predicted, actual = self._predict_validation().to(self.device), self.validation.scores.to(self.device)
+        return float(audiobox_loss(self.model.normalise(predicted), self.model.normalise(actual)).mean())
+
+    def _gradients(self) -> tuple[float, float]:
+        """Norm of the gradient at all weights of the encoder, of the task loss and of the adversaries'.
+
+        Of a few training clips, always the same: whether, and how hard, each pulls at the encoder.
+        """
+        sample = torch.Generator().manual_seed(derive_seed("gradients", self.seed))
+        places = torch.randperm(len(self.training.scores), generator=sample)[: self.at_once]
+        inputs = self._inputs(next(self.training.waveforms.stream([places.tolist()])))
+        parameters = list(self.model.encoder.parameters())
+        norms = []
+        for which in (0, 1):
+            torch.manual_seed(derive_seed("gradients", self.seed))
+            self.models.train()
+            loss = self._losses(inputs, places)[which].mean()
+            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+            squares = [gradient.double().square().sum() for gradient in gradients if gradient is not None]
+            norms.append(float(torch.stack(squares).sum().sqrt()))
+        return norms[0], norms[1]
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
+
+    def _state(self) -> dict[str, Tensor]:
+        """All that changes during training, by name."""
+        state = {"curves": self.curves, "best": self.best, "best_epoch": self.best_epoch}
+        for prefix, part in (
+            ("models", self.models.state_dict()),
+            ("kept", self.kept),
+            ("optimiser", flat_state(self.optimiser)),
+        ):
+            state |= {f"{prefix}.{name}": value for name, value in part.items()}
+        return state
+
+    def _resume(self) -> int:
+        """Take up the checkpoint of this training, if there is one; returns the epoch it was made after, or 0."""
+        checkpoint = load_checkpoint(self.checkpoint)
+        self.processes.wait()  # nobody writes a new one before all have read this one
+        if checkpoint is None:
+            return 0
+        saved = checkpoint.tensors
+        self.curves, self.best, self.best_epoch = saved["curves"], saved["best"], saved["best_epoch"]
+        self.models.load_state_dict(under(saved, "models."))
+        self.kept = under(saved, "kept.")
+        moments = group_state(under(saved, "optimiser."))
+        self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": moments})
+        return checkpoint.epoch
+
+    def _check_finite(self, row: Tensor, epoch: int) -> None:
+        if not row.isfinite().all():
+            found = ", ".join(f"{name} {value:g}" for name, value in zip(self.columns, row.tolist(), strict=True))
+            raise DatmosError(
+                f"fine-tuning diverged (seed {self.seed}, epoch {epoch}): {found}. Lower finetune.learning_rate or "
+                "the strategy's lambda, and look at the scores for outliers."
+            )
+
+
+# of finetune: what a result depends on, next to the strategy and the weights it starts from
+RESULT_DEPENDS_ON = {"epochs", "batch_size", "learning_rate", "at_once", "gradient_checkpointing"}
+
+
+def _columns(strategy: FinetuneStrategyParams) -> list[str]:
+    names = ["task_loss"]
+    for branch in BRANCHES.get(strategy.domains, ("",)):
+        names += [f"adversarial_loss{branch and '_'}{branch}", f"domain_accuracy{branch and '_'}{branch}"]
+    return [*names, "validation_loss", "task_gradient", "adversarial_gradient"]
+
+
+def _recompute_activations(encoder: object) -> None:
+    """Gradient checkpointing: keep each block's input alone, and compute the rest again on the way back."""
+    for name in ("activation_checkpointing_enable", "gradient_checkpointing_enable"):  # new and old transformers
+        if enable := getattr(encoder, name, None):
+            enable({"use_reentrant": False})
+            return

@@ -1,0 +1,93 @@
+"""From params and the files of the pipeline to fine-tuned models: what the stage calls."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from datmos.audiobox.finetune import Clips, Finetuned, Finetuning
+from datmos.audiobox.training_set import read_clips, read_start
+from datmos.audiobox.weights import save_models
+from datmos.errors import DatmosError
+from datmos.files import replacing, write_csv
+from datmos.labels import match_domains
+from datmos.params import Params
+from datmos.processes import Processes
+
+KEPT = 2 * 2**30  # bytes of decoded clips that stay in memory: the next epoch needs them again
+
+
+def finetune_strategy(
+    params: Params,
+    name: str,
+    manifest: pd.DataFrame,
+    domains: pd.DataFrame,
+    models: Path,
+    curves: Path,
+    processes: Processes,
+) -> None:
+    """Fine-tune the strategy ``name``, one model for every seed of the params, one after another.
+
+    A training that was killed goes on after its last finished epoch, and ends with the same bytes.
+
+    Args:
+        params: all params.
+        name: a key of ``params.finetune.strategies``.
+        manifest: all clips.
+        domains: table of the train clips: clip_id, and a column of labels for each adversary.
+        models: folder that the first process writes, as `save_models` does, with the curves of every seed.
+        curves: CSV that the first process writes, means over seeds: per epoch task loss and validation loss
+            (`audiobox_loss`), adversarial loss (nats), domain accuracy (0..1), and the norms of both losses'
+            gradients at the encoder.
+        processes: this process among those that share the work.
+
+    Raises:
+        DatmosError: the train or valid split is empty; see also `load_start`, `match_domains`, `Finetuning.run`.
+    """
+    start, strategy = read_start(params), params.finetune.strategies[name]
+    labels = match_domains(manifest, domains, strategy)
+    sets, digests = {}, []
+    for split in ("train", "valid"):
+        clips = manifest[manifest["split"] == split]
+        if clips.empty:
+            raise DatmosError(f"the {split} split is empty: the manifest has no usable clip in it")
+        scores = torch.from_numpy(clips[params.data.aspects].to_numpy(dtype=np.float32, copy=True))
+        sets[split] = Clips(read_clips(params, clips, start.recipe.extractor.sampling_rate, KEPT), scores)
+        digests.append(list(clips["sha256"]))
+    results: dict[int, Finetuned] = {}
+    checkpoints = []
+    for seed in params.seeds:
+        session = Finetuning(
+            seed,
+            start,
+            sets["train"],
+            sets["valid"],
+            labels,
+            strategy,
+            params.finetune,
+            params.train.reversal,
+            processes,
+            depends_on=[digests, params.audio.model_dump()],
+        )
+        results[seed] = session.run(f"fine-tuning {name}, seed {seed}")
+        checkpoints.append(session.checkpoint)
+        del session  # its optimiser needs the device's memory no longer
+    if processes.rank > 0:
+        return
+    every_seed = pd.concat({seed: result.curves for seed, result in results.items()}, names=["seed", None])
+    details = {
+        "strategy": name,
+        **strategy.model_dump(by_alias=True, mode="json"),
+        "scale": params.data.scale,
+        "window_seconds": params.audio.clip_seconds,
+        "offset": params.audio.offset,
+        "best_epochs": {str(seed): result.best_epoch for seed, result in results.items()},
+    }
+    with replacing(models) as folder:
+        folder.mkdir()
+        save_models(folder, start.recipe, details, {seed: result.weights for seed, result in results.items()})
+        write_csv(folder / "curves.csv", every_seed.reset_index("seed"))
+    write_csv(curves, every_seed.groupby("epoch", as_index=False).mean())
+    for path in checkpoints:
+        path.unlink()

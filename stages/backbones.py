@@ -1,0 +1,35 @@
+"""Draw both backbones side by side (paper, Fig. 2): `python stages/backbones.py audiobox_baseline`."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from datmos.backbone_figures import draw_backbones
+from datmos.comparison import backbone_rows
+from datmos.diagnostic_figures import draw_training
+from datmos.errors import run_stage
+from datmos.files import read_json
+from datmos.params import load_params
+
+
+def main() -> None:
+    """Write plots/backbones/<baseline>.png and <baseline>_training.png."""
+    name, params = sys.argv[1], load_params()
+    tuned = params.finetune.strategies
+    domains = {one.domains for one in tuned.values() if one.adversarial}
+    frozen = [one for one, own in params.strategies.items() if own.adversarial and own.domains in domains]
+    others = [one for one in tuned if one != name]
+    rows = backbone_rows(
+        read_json(Path("metrics/significance.json"))["against"],
+        {params.evaluate.baseline: frozen, name: others},
+        params.data.aspects,
+    )
+    draw_backbones(rows, Path(f"plots/backbones/{name}.png"))
+    curves = {one: pd.read_csv(f"plots/training/{one}.csv") for one in tuned}
+    loss = "|error| + error², z-scored, sum over aspects"
+    draw_training(curves, Path(f"plots/backbones/{name}_training.png"), loss)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,37 @@
+"""Predict the eval and counterfactual clips with a published predictor, as it is, and score it.
+
+`python stages/published.py audiobox`
+"""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from datmos.audiobox.predict import predict_published
+from datmos.device import pick_device
+from datmos.errors import run_stage
+from datmos.files import write_metrics, write_parquet
+from datmos.metrics import evaluate_predictions
+from datmos.params import load_params
+from datmos.predictions import same_for_every_seed
+from datmos.ratings import COUNTERFACTUAL
+
+
+def main() -> None:
+    """Write data/predictions/<name>.parquet and metrics/strategies/<name>.json."""
+    name, params = sys.argv[1], load_params()
+    published, aspects = params.finetune.published[name], params.data.aspects
+    manifest = pd.read_parquet("data/manifest.parquet")
+    clips = manifest[manifest["split"].isin(["eval", COUNTERFACTUAL])]
+    paths = [params.data.root / path for path in clips["path"]]
+    scores = predict_published(published.model, published.revision, aspects, paths, pick_device()).scores
+    table = pd.DataFrame({"clip_id": clips["clip_id"].to_numpy()} | dict(zip(aspects, scores.T, strict=True)))
+    predictions = same_for_every_seed(table, params.seeds)
+    metrics = evaluate_predictions(predictions, manifest, aspects)
+    write_parquet(Path(f"data/predictions/{name}.parquet"), predictions)
+    write_metrics(Path(f"metrics/strategies/{name}.json"), metrics)
+
+
+if __name__ == "__main__":
+    run_stage(main)
