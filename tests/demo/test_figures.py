@@ -26,6 +26,12 @@ def test_bars_are_one_standard_deviation_and_95_per_cent() -> None:
     assert axes.get_xlim() == SCALE
 
 
+def test_a_model_that_gives_no_spread_has_points_alone() -> None:
+    (axes,) = draw_aspects({"PQ": 6.0}, {"PQ": float("nan")}, SCALE).axes
+    assert [text.get_text() for text in axes.texts] == ["6.00"]
+    draw_time(windows(PQ_std=[float("nan")] * 2), ["PQ", "CE"], SCALE, PICTURE, 8000.0)
+
+
 def test_a_strip_an_aspect_above_the_spectrogram_on_one_time_axis() -> None:
     first, second, picture = draw_time(windows(), ["PQ", "CE"], SCALE, PICTURE, 8000.0).axes[:3]
     steps = first.patches[0].get_data()

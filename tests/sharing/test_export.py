@@ -12,12 +12,15 @@ import yaml
 from safetensors import safe_open
 
 from datmos import load
+from datmos.audiobox.weights import load_start, load_weights, make_model
+from datmos.audiobox.weights import save_models as save_finetuned
 from datmos.errors import DatmosError
 from datmos.models import load_models
 from datmos.sharing.export import Wishes, export_predictor
 from datmos.sharing.hub import push_folder
 from datmos.sharing.provenance import describe_provenance, differences
 from finished_run import write_lock, write_models, write_project
+from tiny import checkpoint
 
 
 @pytest.fixture
@@ -98,6 +101,10 @@ def test_provenance_says_what_does_not_belong_together(run: Path) -> None:
     found = describe_provenance(run, "dat", models)
     assert found["git"] == {"revision": git(run, "rev-parse", "HEAD").strip(), "changed": False}
     assert differences(found) == []
+    lock = (run / "dvc.lock").read_text()
+    (run / "dvc.lock").write_text(lock.replace("data.kind: simulated", "data.root: /home/somebody/audio"))
+    assert describe_provenance(run, "dat", models)["params"]["data.root"] == ".../audio"
+    (run / "dvc.lock").write_text(lock)
     (models / "curves.csv").write_text("another training")
     (run / "metrics/strategies/dat.json").write_text((run / "metrics/strategies/dat.json").read_text() + " ")
     found = describe_provenance(run, "dat", models)
@@ -142,6 +149,44 @@ def test_a_combination_is_a_folder_of_its_strategies(run: Path, tmp_path: Path) 
         "each aspect by the strategy that erred least on sources left out of its training (PQ by two, CE by one)"
         in card
     )
+
+
+def test_a_fine_tuned_model_takes_its_encoder_along(run: Path, tmp_path: Path) -> None:
+    start = load_start(str(checkpoint(tmp_path / "encoder", "wavlm")), None, ["PQ"], 2)
+    weights = {seed: load_weights(make_model(start.recipe), start.weights).state_dict() for seed in (0, 1)}
+    folder = run / "data/finetuned/whole"
+    folder.mkdir(parents=True)
+    details = {"strategy": "whole", "domains": "source", "lambda": 0.1, "scale": [1, 10], "window_seconds": 2.0}
+    save_finetuned(folder, start.recipe, details, weights)
+    exported = export_predictor(run, "whole", tmp_path / "out", Wishes()).folder
+    sound = np.random.default_rng(0).normal(0, 0.1, 40_000)
+    one, other = (load(path, "cpu").score(sound, sample_rate=16_000) for path in (exported, folder))
+    assert one.mean == other.mean
+    card = (exported / "README.md").read_text()
+    assert "strategy whole, a domain adversary on `source` (lambda 0.1), which reached the encoder too" in card
+    assert "score.distance" not in card
+    with pytest.raises(DatmosError, match="'whole' is a fine-tuned encoder"):
+        export_predictor(run, "whole", tmp_path / "onnx", Wishes(onnx=True))
+    assert not (tmp_path / "onnx").exists()
+
+
+def test_a_repository_of_the_hub_is_loaded_by_its_name(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = export_predictor(run, "dat", tmp_path / "out", Wishes()).folder
+    asked = []
+
+    def download(name: str, **given: Any) -> str:
+        asked.append((name, given["revision"]))
+        return str(folder)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    assert load("me/dat", "cpu", revision="v1").name == "dat"
+    assert asked == [("me/dat", "v1")]
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace('"trust_remote_code": false', '"trust_remote_code": true'))
+    with pytest.raises(DatmosError, match="'me/dat' asks to run code that its encoder brings"):
+        load("me/dat", "cpu")
 
 
 def test_what_is_no_export_is_not_overwritten(run: Path, tmp_path: Path) -> None:

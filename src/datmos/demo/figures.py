@@ -1,5 +1,6 @@
 """Pictures of one clip's scores: the aspects with their uncertainty; the time line above the spectrogram."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -25,9 +26,9 @@ def draw_aspects(mean: dict[str, float], std: dict[str, float], scale: tuple[flo
             axes.errorbar(value, row, xerr=WIDE * std[aspect], color=colour, elinewidth=1.4, capsize=4)
             axes.errorbar(value, row, xerr=std[aspect], color=colour, elinewidth=6.0, alpha=0.45)
             axes.plot(value, row, MARKERS[row % len(MARKERS)], color=colour, markersize=9, markeredgecolor="white")
-            axes.text(
-                1.02, row, f"{value:.2f} ± {std[aspect]:.2f}", va="center", transform=axes.get_yaxis_transform()
-            )
+            known = f" ± {std[aspect]:.2f}" if math.isfinite(std[aspect]) else ""  # some models give no spread
+            where = axes.get_yaxis_transform()
+            axes.text(1.02, row, f"{value:.2f}{known}", va="center", transform=where)
         axes.set(xlim=scale, ylim=(len(mean) - 0.5, -0.5), yticks=range(len(mean)), xlabel="predicted rating")
         axes.set_yticklabels(list(mean))
         axes.xaxis.grid(True, color="0.88", linewidth=0.6)

@@ -33,6 +33,8 @@ def load_model(source: str | Path, device: torch.device, revision: str | None = 
         DatmosError: there is no such model, or it lacks something.
     """
     path = find_folder(source, revision)
+    if local_model(source) is None:
+        _refuse_code(path, str(source))
     loader = _find_loader(path)
     model: WindowModel = loader(path, device)
     return model
@@ -52,6 +54,16 @@ def _find_loader(path: Path) -> Callable[[Path, torch.device], Any]:
     if "strategy" in config:  # of the pipeline, but old: it says what it lacks
         return HeadsOnEncoder
     raise DatmosError(f"{path}: its config.json is of none of the models that datmos knows")
+
+
+def _refuse_code(path: Path, name: str) -> None:
+    """Refuse a downloaded model that would have code run which its encoder brings: `datmos export` never asks so."""
+    for config in path.rglob("config.json"):
+        if read_json(config).get("encoder_params", {}).get("trust_remote_code"):
+            raise DatmosError(
+                f"'{name}' asks to run code that its encoder brings. Read that code; if you trust it, "
+                f"`hf download {name} --local-dir FOLDER` and load FOLDER."
+            )
 
 
 def find_folder(source: str | Path, revision: str | None = None) -> Path:

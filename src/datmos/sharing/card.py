@@ -8,32 +8,22 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from datmos.sharing.contents import Contents
 from datmos.sharing.provenance import differences
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
 TYPES = {"mse": "mse", "srcc": "spearmanr"}  # names of our metrics on the hub
-WEIGHTS = {  # of encoders: where they come from
-    "distillmos": "they come with the Python package distillmos",
-    "transformers": "they are downloaded from the Hugging Face hub",
-    "torchaudio": "torchaudio downloads them",
-}
 SPLITS = ("train", "valid", "eval")
 
 
 def write_card(
-    provenance: Mapping[str, Any],
-    configs: Mapping[str, Mapping[str, Any]],
-    choice: Mapping[str, str],
-    licence: str,
-    reference: str,
-    onnx: Sequence[str] = (),
+    provenance: Mapping[str, Any], contents: Contents, licence: str, reference: str, onnx: Sequence[str] = ()
 ) -> str:
     """Write the README.md of a predictor's repository on the Hugging Face hub.
 
     Args:
         provenance: what `describe_provenance` returned.
-        configs: ``{strategy: config of its models}``.
-        choice: ``{aspect: strategy}``.
+        contents: what the folder holds.
         licence: name of a licence, as the hub spells it.
         reference: what people give to `load`.
         onnx: a sentence for each ONNX file.
@@ -41,28 +31,26 @@ def write_card(
     Returns:
         Markdown with YAML front matter.
     """
-    config = next(iter(configs.values()))
-    low, high = config["head"]["scale"]
-    results = provenance["results"]
+    results, (low, high) = provenance["results"], contents.scale
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        front_matter=_front_matter(provenance, config, licence),
+        front_matter=_front_matter(provenance, contents, licence),
         name=provenance["name"],
         scale=(f"{low:g}", f"{high:g}"),
-        aspects=list(choice),
+        aspects=contents.aspects,
         datmos=provenance["datmos"],
-        recipe=_recipe(configs, choice),
+        recipe=contents.recipe,
         reference=reference,
         onnx=onnx,
-        inside=_inside(configs, choice),
-        weights=WEIGHTS[config["encoder_params"]["kind"]],
-        data=_data(provenance["data"], list(choice)),
-        results=[_row(aspect, results[aspect]) for aspect in choice] if results else [],
-        ground=_ground(results, next(iter(choice))) if results else "",
-        rivals=list(_rivals(results, choice)) if results else [],
-        limits=list(_limits(provenance, config)),
+        inside=contents.inside | {"Sound": f"mono, {contents.sample_rate} Hz, windows of {contents.seconds:g} s"},
+        weights=contents.encoder_weights,
+        data=_data(provenance["data"], contents.aspects),
+        results=[_row(aspect, results[aspect]) for aspect in contents.aspects] if results else [],
+        ground=_ground(results, contents.aspects[0]) if results else "",
+        rivals=list(_rivals(results, contents.aspects)) if results else [],
+        limits=list(_limits(provenance, contents)),
         origin=_origin(provenance),
         differences=differences(provenance),
         params=yaml.safe_dump(provenance["params"] or {}, sort_keys=False),
@@ -70,7 +58,7 @@ def write_card(
     return text.replace("\n\n\n", "\n\n")
 
 
-def _front_matter(provenance: Mapping[str, Any], config: Mapping[str, Any], licence: str) -> str:
+def _front_matter(provenance: Mapping[str, Any], contents: Contents, licence: str) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     task: dict[str, Any] = {"task_type": "audio-classification", "task_name": "Prediction of listener ratings"}
@@ -88,13 +76,12 @@ def _front_matter(provenance: Mapping[str, Any], config: Mapping[str, Any], lice
         for metric in TYPES
         if own[metric]["ensemble"] is not None
     ]
-    encoder = config["encoder_params"]
     data = ModelCardData(
         license=licence,
         library_name="datmos",
         pipeline_tag="audio-classification",
         tags=["mos-prediction", "audio-quality", "domain-adversarial-training", "datmos"],
-        base_model=encoder["model"] if encoder["kind"] == "transformers" else None,
+        base_model=contents.base_model,
         model_name=provenance["name"],
         eval_results=results or None,
     )
@@ -106,32 +93,6 @@ DATASETS = {
     "audiomos2025": "AudioMOS Challenge 2025, track 2",
     "ratings": "listening study of the author's own",
 }
-
-
-def _recipe(configs: Mapping[str, Mapping[str, Any]], choice: Mapping[str, str]) -> str:
-    if len(configs) > 1:
-        own = ", ".join(f"{aspect} by {name}" for aspect, name in choice.items())
-        return f"each aspect by the strategy that erred least on sources left out of its training ({own})"
-    config = next(iter(configs.values()))
-    lambdas = config["lambda"] if isinstance(config["lambda"], list) else [config["lambda"]]
-    if not any(lambdas):
-        return f"strategy {config['strategy']}, without an adversary"
-    weights = " and ".join(f"{value:g}" for value in lambdas)
-    return f"strategy {config['strategy']}, a domain adversary on `{config['domains']}` (lambda {weights})"
-
-
-def _inside(configs: Mapping[str, Mapping[str, Any]], choice: Mapping[str, str]) -> dict[str, str]:
-    config = next(iter(configs.values()))
-    encoder, audio = config["encoder"], config["audio"]
-    revision = f", revision {encoder['revision']}" if encoder["revision"] else ""
-    layers = ", ".join(map(str, encoder["layers"]))
-    heads = sorted({own["kind"] for own in configs.values()})
-    return {
-        "Encoder (frozen)": f"{encoder['name']}{revision}, layer {layers}",
-        "Head": f"{', '.join(heads)}, {len(config['seeds'])} seed(s)",
-        "Aspects": ", ".join(choice),
-        "Sound": f"mono, {encoder['sample_rate']} Hz, windows of {audio['clip_seconds']:g} s",
-    }
 
 
 def _data(data: Mapping[str, Any] | None, aspects: Sequence[str]) -> dict[str, Any]:
@@ -177,9 +138,9 @@ def _ground(results: Mapping[str, Any], aspect: str) -> str:
     return f"{ground['systems']} systems, {ground['clips']} clips"
 
 
-def _rivals(results: Mapping[str, Any], choice: Mapping[str, str]) -> Iterator[str]:
+def _rivals(results: Mapping[str, Any], aspects: Sequence[str]) -> Iterator[str]:
     """Say for each aspect whether another predictor of the same run has a lower MSE."""
-    for aspect in choice:
+    for aspect in aspects:
         own = results[aspect]["mse"]
         others = {name: mean for name, mean in own["others"].items() if mean is not None}
         if not others or own["mean"] is None:
@@ -194,25 +155,25 @@ def _rivals(results: Mapping[str, Any], choice: Mapping[str, str]) -> Iterator[s
             yield f"{aspect}: this has the lowest MSE of {len(others) + 1} predictors compared on the same clips."
 
 
-def _limits(provenance: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+def _limits(provenance: Mapping[str, Any], contents: Contents) -> Iterator[str]:
     kind = (provenance["params"] or {}).get("data.kind")
     if kind == "simulated":
         yield (
             "**Trained on a simulation**: synthetic clips with simulated listeners. Its scores mean nothing for "
             "real audio; it shows how the pipeline and its files work."
         )
-    seconds = config["audio"]["clip_seconds"]
     yield (
-        f"It was trained on windows of {seconds:g} s. Longer files are cut into windows whose scores are combined, "
-        "which is not how listeners judge a long piece."
+        f"It was trained on windows of {contents.seconds:g} s. Longer files are cut into windows whose scores are "
+        "combined, which is not how listeners judge a long piece."
     )
     yield (
-        f"It hears what the encoder hears: mono, up to {config['encoder']['sample_rate'] / 2000:g} kHz. Stereo "
+        f"It hears what the encoder hears: mono, up to {contents.sample_rate / 2000:g} kHz. Stereo "
         "image and higher frequencies have no influence."
     )
     yield (
         "It predicts the taste of the listeners behind the train ratings. Other listeners, languages or kinds of "
-        "sound may be rated otherwise; `score.distance` says how far a clip is from the train clips."
+        "sound may be rated otherwise"
+        + ("; `score.distance` says how far a clip is from the train clips." if contents.knows_domain else ".")
     )
     yield "Where there were few systems, intervals are wide: small differences between predictors mean nothing."
     coverages = [own["coverage_95"] for own in (provenance["results"] or {}).values() if own["coverage_95"]]

@@ -1,6 +1,7 @@
 """A predictor as one folder: what `datmos.load` reads, the Hugging Face hub shows, and nothing of this machine."""
 
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +16,12 @@ from datmos.params import EncoderParams
 from datmos.scoring.model import read_config
 from datmos.scoring.places import MODELS, PLACES
 from datmos.sharing.card import write_card
+from datmos.sharing.contents import Contents, describe_finetuned, describe_heads
 from datmos.sharing.onnx_export import Predictor, export_head, export_whole, why_not_whole
 from datmos.sharing.provenance import describe_provenance
 from datmos.training_domain import load_domain, save_domain
 
-CHOICE, PROVENANCE, CARD = "choice.json", "provenance.json", "README.md"
+CONFIG, CHOICE, PROVENANCE, CARD = "config.json", "choice.json", "provenance.json", "README.md"
 COMMIT = re.compile("[0-9a-f]{40}")
 
 
@@ -60,23 +62,44 @@ def export_predictor(project: Path, name: str, output: Path, wishes: Wishes) -> 
     folder = find_models(project, name)
     if output.exists() and not (output / PROVENANCE).is_file() and (output.is_file() or any(output.iterdir())):
         raise DatmosError(f"{output}: exists and is no earlier export; name another folder with --output")
+    provenance = describe_provenance(project, name, folder)
+    with replacing(output) as temporary:
+        temporary.mkdir()
+        if (folder / CONFIG).is_file() and "extractor" in read_json(folder / CONFIG):
+            contents, onnx = _copy_finetuned(folder, temporary, wishes, provenance["params"] or {}), list[str]()
+        else:
+            contents, onnx = _copy_heads(folder, temporary, wishes)
+        write_json(temporary / PROVENANCE, provenance)
+        card = write_card(provenance, contents, wishes.licence, wishes.reference or output.name, onnx)
+        write_text(temporary / CARD, card)
+    return Exported(output, onnx, provenance)
+
+
+def _copy_heads(folder: Path, target: Path, wishes: Wishes) -> tuple[Contents, list[str]]:
+    """Copy the heads of a strategy or combination; returns what they are, and sentences about ONNX."""
     choice = read_json(folder / CHOICE) if (folder / CHOICE).is_file() else None
+    name = folder.name
     parts = {name: folder} if choice is None else {own: folder / own for own in sorted(set(choice.values()))}
     configs = {own: _portable(read_config(path), wishes.encoder) for own, path in parts.items()}
     first = next(iter(configs.values()))
     chosen: dict[str, str] = dict.fromkeys(first["aspects"], name) if choice is None else choice
-    provenance = describe_provenance(project, name, folder)
-    with replacing(output) as temporary:
-        temporary.mkdir()
-        for own, path in parts.items():
-            _copy_models(path, temporary if choice is None else temporary / own, configs[own])
-        if choice is not None:
-            write_json(temporary / CHOICE, choice)
-        onnx = _write_onnx(temporary, parts, configs, chosen) if wishes.onnx else []
-        write_json(temporary / PROVENANCE, provenance)
-        card = write_card(provenance, configs, chosen, wishes.licence, wishes.reference or output.name, onnx)
-        write_text(temporary / CARD, card)
-    return Exported(output, onnx, provenance)
+    for own, path in parts.items():
+        _copy_models(path, target if choice is None else target / own, configs[own])
+    if choice is not None:
+        write_json(target / CHOICE, choice)
+    onnx = _write_onnx(target, parts, configs, chosen) if wishes.onnx else []
+    return describe_heads(configs, chosen), onnx
+
+
+def _copy_finetuned(folder: Path, target: Path, wishes: Wishes, params: Mapping[str, Any]) -> Contents:
+    """Copy fine-tuned models, which hold their encoder."""
+    if wishes.onnx or wishes.encoder is not None:
+        option = "--onnx" if wishes.onnx else "--encoder"
+        raise DatmosError(f"{option}: for heads on a frozen encoder; '{folder.name}' is a fine-tuned encoder")
+    config = read_json(folder / CONFIG)
+    for path in (folder / CONFIG, *(folder / f"seed_{seed}.safetensors" for seed in config["seeds"])):
+        shutil.copyfile(path, target / path.name)
+    return describe_finetuned(config, params.get("finetune.encoder"))
 
 
 def find_models(project: Path, name: str) -> Path:

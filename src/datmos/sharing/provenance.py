@@ -143,7 +143,18 @@ def _params(lock: Mapping[str, Any], made: tuple[str, str] | None) -> dict[str, 
                 writer[path] for path in writer if path == dep["path"] or path.startswith(dep["path"] + "/")
             ]
     # a stage may name data, another data.scale
-    return {key: value for key, value in sorted(found.items()) if key.partition(".")[0] not in {*found} - {key}}
+    shown = {key: value for key, value in sorted(found.items()) if key.partition(".")[0] not in {*found} - {key}}
+    without: dict[str, Any] = _without_places(shown)
+    return without
+
+
+def _without_places(value: Any) -> Any:
+    """Shorten absolute paths, which tell about a machine and nothing about the models, to their last part."""
+    if isinstance(value, dict):
+        return {key: _without_places(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_places(item) for item in value]
+    return f".../{Path(value).name}" if isinstance(value, str) and value.startswith(("/", "~")) else value
 
 
 def _describe_git(project: Path) -> dict[str, Any] | None:
