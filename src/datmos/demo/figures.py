@@ -94,6 +94,7 @@ def _draw_spectrogram(axes: Axes, spectrogram: Spectrogram, heard: float) -> Non
         vmax=0.0,
         interpolation="nearest",
     )
+    axes.set_facecolor("black")  # the last windows end before the file does
     if heard < nyquist:
         axes.axhline(heard / 1000, color="white", linestyle="--", linewidth=1.0)
         where = axes.get_yaxis_transform()

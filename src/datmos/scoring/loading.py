@@ -57,7 +57,7 @@ def _find_loader(path: Path) -> Callable[[Path, torch.device], Any]:
 
 
 def _refuse_code(path: Path, name: str) -> None:
-    """Refuse a downloaded model that would have code run which its encoder brings: `datmos export` never asks so."""
+    """Refuse a downloaded model that would have code run which its encoder brings; no exported one does."""
     for config in path.rglob("config.json"):
         if read_json(config).get("encoder_params", {}).get("trust_remote_code"):
             raise DatmosError(
