@@ -6,9 +6,9 @@
 Theirs: `audiobox_aesthetics.infer.AesPredictor` of the PyPI package, with its default of 10 files a batch, and with
 one. Ours: `datmos.load(checkpoint).score(files)`. Both read the same random weights in the shape of WavLM base and
 the same FLAC files (44.1 kHz, stereo, 1 to 20 s). Their ``torchaudio.load`` needs torchcodec, so here both decode
-with libsndfile. Neither's time counts imports, reading the weights, or two files that warm the process up. Every run
-is a process of its own, and the ways take turns, so that other work on the machine meets all of them; where it is
-much, look at the ratio of the processors' time, of which a waiting process uses none.
+with libsndfile. Neither's time counts imports, reading the weights, or two files that warm the process up. Every
+run is a process of its own, and the ways take turns, so that other work on the machine meets all of them; where it
+is much, look at the ratio of the processors' time, of which a waiting process uses none.
 
 Then the peak memory for long files; theirs under a limit, since it asks for memory by the length of the file. Last,
 ours on a file of hours with the default encoder.

@@ -61,3 +61,9 @@ def test_select_says_what_is_wrong_before_it_trains(tmp_path: Path) -> None:
         assert result.returncode == 1
         assert words in result.stderr
         assert "Traceback" not in result.stderr
+
+
+def test_checking_params_imports_no_torch() -> None:
+    code = "import sys; from datmos.cli import main; main(); sys.exit('torch' in sys.modules)"
+    command = [sys.executable, "-c", code, "check", "params"]
+    assert subprocess.run(command, capture_output=True, cwd=REPOSITORY, check=False).returncode == 0

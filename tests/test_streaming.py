@@ -32,6 +32,18 @@ def test_resampling_in_pieces(rate: int, at_once: int, piece: int) -> None:
     assert torch.equal(resampled(x, rate, 16_000, length, piece), whole)  # one call: the same bits
 
 
+@pytest.mark.parametrize(("rate", "new_rate"), [(4001, 3000), (3000, 4001), (11_025, 16_000)])
+def test_rates_without_a_common_divisor_need_no_table(
+    rate: int, new_rate: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = torch.randn(9003, generator=torch.Generator().manual_seed(0))
+    whole = torchaudio.functional.resample(x.double(), rate, new_rate).float()
+    monkeypatch.setattr(streaming, "LARGEST_FILTER", 0)
+    streaming._resampler.cache_clear()
+    torch.testing.assert_close(resampled(x, rate, new_rate, 5000, 999), whole, rtol=0, atol=2e-6)
+    streaming._resampler.cache_clear()
+
+
 @pytest.mark.parametrize("name", ["a.flac", "a.ogg", "a.m4a"])
 def test_blocks_are_the_file(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming, "BLOCK", 5000)

@@ -102,6 +102,8 @@ class Engine:
         )
 
     def _work(self) -> None:
+        if self._model.device.type == "cpu":
+            torch.set_num_threads(1)  # of this thread, whatever another scorer sets meanwhile
         try:
             own: _Job | None = None
             while True:

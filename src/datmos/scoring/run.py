@@ -75,7 +75,8 @@ def score_to_stdout(options: Options, kind: str) -> bool:
     sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
     tally = Tally(options.minima)
     lines = CsvLines(sys.stdout, layout.schema().names) if kind == "csv" else None
-    with closing(_rows(clips, scorer, layout, options)) as rows:
+    watched = sys.stdout.isatty()  # rows show how far it is, and a bar would run into them
+    with closing(_rows(clips, scorer, layout, options, no_bar=watched)) as rows:
         for row in rows:
             if not tally.passes(row):
                 continue
@@ -187,8 +188,10 @@ def hop_of(options: Options, scorer: Scorer) -> float | None:
     return options.hop_seconds
 
 
-def _rows(clips: list[Clip], scorer: Scorer, layout: Layout, options: Options) -> Generator[Row, None, None]:
-    """Score clips and yield their rows in order, with a progress bar where someone can see it."""
+def _rows(
+    clips: list[Clip], scorer: Scorer, layout: Layout, options: Options, no_bar: bool = False
+) -> Generator[Row, None, None]:
+    """Score clips and yield their rows in order, with a progress bar if standard error is a terminal."""
     seconds = 0.0
     scored = scorer.stream(
         (clip.path for clip in clips),
@@ -196,10 +199,8 @@ def _rows(clips: list[Clip], scorer: Scorer, layout: Layout, options: Options) -
         workers=options.workers,
         batch_seconds=options.batch_seconds,
     )
-    with (
-        closing(scored),
-        tqdm(total=len(clips), desc=f"scoring with {scorer.name}", unit="clip", disable=None) as bar,
-    ):
+    bar = tqdm(total=len(clips), desc=f"scoring with {scorer.name}", unit="clip", disable=no_bar or None)
+    with closing(scored), bar:
         for clip, result in zip(clips, scored, strict=True):
             yield layout.row(clip, result)
             seconds += getattr(result, "seconds", 0.0)
