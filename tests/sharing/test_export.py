@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -287,3 +288,13 @@ def test_the_lock_is_written_anew_by_the_helper(run: Path) -> None:
     (run / "data/models/dat/curves.csv").write_text("another")
     write_lock(run)
     assert describe_provenance(run, "dat", run / "data/models/dat")["dvc"]["differs"] == []
+
+
+def test_the_command_lists_what_it_wrote_and_what_is_odd(run: Path) -> None:
+    command = [sys.executable, "-c", "from datmos.cli import main; main()", "export"]
+    said = subprocess.run([*command, "dat"], cwd=run, capture_output=True, text=True, check=True).stdout
+    assert "data/exports/dat/seed_3.safetensors" in said
+    assert "not in a git repository" in said
+    wrong = subprocess.run([*command, "dta"], cwd=run, capture_output=True, text=True, check=False)
+    assert (wrong.returncode, "Traceback" in wrong.stderr) == (1, False)
+    assert "did you mean 'dat'?" in wrong.stderr
