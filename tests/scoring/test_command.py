@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import soundfile
 from datmos import cli, scorer
 from datmos.scorer import Scorer
 from datmos.scoring import run
-from trained import RATE, LoudnessModel, Trained, sound
+from loudness import RATE, LoudnessModel, sound
 
 COLUMNS = [
     "path", "level", "level_std", "peak", "peak_std", "seconds", "distance", "percentile", "band_limit", "warnings",
@@ -260,22 +261,51 @@ def test_every_hostile_file_gets_a_row(
     assert found["long_30min.ogg"]["seconds"] == pytest.approx(1802.1, abs=0.1)
 
 
-def command(folder: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from datmos.cli import main; main()", "score", *arguments]
+def test_which_model_is_taken_when_none_is_named(
+    clips: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(run, "load", lambda name, *_: asked.append(name) or Scorer(LoudnessModel()))
+    monkeypatch.setattr(sys, "argv", ["datmos", "score", "in/0.wav"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "There is none below data/models: `dvc repro` trains them" in capsys.readouterr().err
+    Path("data/models/dat_source").mkdir(parents=True)
+    cli.main()
+    assert "model: dat_source (the only one below data/models)" in capsys.readouterr().err
+    Path("data/models/multigauss").mkdir()
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "which one? There are dat_source, multigauss" in capsys.readouterr().err
+    shutil.copy(Path(__file__).parents[2] / "params.yaml", "params.yaml")
+    cli.main()
+    assert "model: data/models/multigauss (evaluate.baseline of params.yaml)" in capsys.readouterr().err
+    assert asked == ["dat_source", "multigauss"]
 
 
-def test_the_baseline_is_the_default_and_a_reader_may_leave(trained: Trained) -> None:
-    """Real models in a real process, of which somebody reads one line; then one that is interrupted."""
-    (trained.folder / "params.yaml").write_text((Path(__file__).parents[2] / "params.yaml").read_text())
-    many = trained.folder / "many.txt"
-    many.write_text((trained.clip(1) + "\n") * 20_000)
-    process = subprocess.Popen(
-        command(trained.folder, str(many), "--model", "plain", "--device", "cpu"),
-        cwd=trained.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+PROCESS = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+from loudness import LoudnessModel
+from datmos import cli
+from datmos.scoring import run
+run.load = lambda *_: run.Scorer(LoudnessModel())
+cli.main()
+"""
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Run the command in a process of its own."""
+    command = [sys.executable, "-c", PROCESS, str(Path(__file__).parent), "score", "--model", "x", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_reader_may_leave(clips: list[str]) -> None:
+    Path("many.txt").write_text("in/0.wav\n" * 5000)
+    process = start("many.txt")
     assert process.stdout is not None
     assert process.stderr is not None
-    assert json.loads(process.stdout.readline())["path"] == trained.clip(1)
+    assert json.loads(process.stdout.readline())["path"] == "in/0.wav"
     process.stdout.close()
     assert process.wait(timeout=60) == 141
     errors = process.stderr.read()
@@ -283,18 +313,10 @@ def test_the_baseline_is_the_default_and_a_reader_may_leave(trained: Trained) ->
     assert "BrokenPipe" not in errors
 
 
-def test_ctrl_c_ends_a_run_cleanly(trained: Trained) -> None:
-    clips = [trained.clip(number) for number in range(3)]
-    many, output = trained.folder / "more.csv", trained.folder / "out.csv"
+def test_ctrl_c_ends_a_run_cleanly(clips: list[str]) -> None:
     for number in range(3000):
-        link = trained.folder / f"link{number}.wav"
-        link.symlink_to(clips[number % 3])
-    pd.DataFrame({"path": [f"link{number}.wav" for number in range(3000)]}).to_csv(many, index=False)
-    process = subprocess.Popen(
-        command(trained.folder, str(many), "--model", "plain", "--device", "cpu", "--output", str(output)),
-        cwd=trained.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    partial = output.with_name("out.csv.partial")
+        Path(f"in/link{number}.wav").symlink_to("2.wav")
+    process, partial = start("in", "--output", "out.csv"), Path("out.csv.partial")
     while not (partial.exists() and partial.stat().st_size > 0):
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
@@ -303,4 +325,4 @@ def test_ctrl_c_ends_a_run_cleanly(trained: Trained) -> None:
     assert process.returncode == 130
     assert "stopped. What was scored is in" in errors
     assert "Traceback" not in errors
-    assert not output.exists()
+    assert not Path("out.csv").exists()

@@ -19,7 +19,8 @@ from datmos.scorer import Score, Scorer, load
 from datmos.scoring.engine import Engine, Plan
 from datmos.scoring.score import Failure
 from datmos.training_domain import TrainingDomain
-from trained import CPU, RATE, LoudnessModel, Trained, sound
+from loudness import CPU, RATE, LoudnessModel, sound
+from trained import Trained
 
 ASPECTS = ["A", "B"]
 

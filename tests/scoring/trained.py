@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import soundfile
-import torch
 
 from datmos.audio import file_digest
 from datmos.clip_encoder import Plan
@@ -15,16 +14,13 @@ from datmos.encoders.registry import find_encoder
 from datmos.models import load_models
 from datmos.params import Params
 from datmos.predict import predict_clips
-from datmos.scoring.model import WindowScores
-from datmos.scoring.windows import Windowing
 from datmos.store import EmbeddingStore
 from datmos.train import train_strategy
-from datmos.training_domain import TrainingDomain
+from loudness import CPU, RATE, SECONDS, sound
 from made_up_task import params
 from tiny import checkpoint
 
-CPU = torch.device("cpu")
-RATE, SECONDS, CLIPS = 16_000, 1.0, 24
+CLIPS = 24
 STRATEGIES = {"plain": {}, "layers": {"head": "aesa"}}
 
 
@@ -41,15 +37,6 @@ class Trained(NamedTuple):
         """What the stage evaluate writes, of every clip."""
         models = load_models(self.folder / "data/models" / strategy)
         return predict_clips(models, self.store, list(self.manifest["clip_id"]), CPU)
-
-
-def sound(generator: np.random.Generator, seconds: float, rate: int = RATE) -> np.ndarray:
-    """Noise of random colour and a tone."""
-    count = round(seconds * rate)
-    noise = generator.normal(0, 0.1, count)
-    colour = generator.uniform(0, 0.9)
-    tone = 0.2 * np.sin(2 * np.pi * generator.uniform(200, 2000) * np.arange(count) / rate)
-    return np.append(noise[:1], noise[1:] + colour * noise[:-1]) + tone
 
 
 def train(folder: Path) -> Trained:
@@ -90,24 +77,3 @@ def made_params(folder: Path) -> Params:
             "kmeans": made.kmeans.model_copy(update={"layer": 1}),
         }
     )
-
-
-class LoudnessModel:
-    """Audio in, Gaussian out, without an encoder or a training domain."""
-
-    name, version, aspects, scale = "loudness", "1", ["level", "peak"], (0.0, 1.0)
-    domain: TrainingDomain | None = None
-    device = CPU
-
-    def __init__(self, seconds: float = SECONDS, repeats: bool = True) -> None:
-        self.windowing = Windowing(RATE, seconds, 0.1, repeats)
-        self.lengths: list[int] = []
-
-    def prepare(self, waveform: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"waveforms": waveform}
-
-    def __call__(self, inputs: dict[str, torch.Tensor]) -> WindowScores:
-        x = inputs["waveforms"].double().numpy()
-        self.lengths.append(x.shape[1])
-        mean = np.stack([np.square(x).mean(axis=1), np.abs(x).max(axis=1)], axis=1)
-        return WindowScores(mean, np.stack([np.diag([0.25, 1.0])] * len(x)), None)

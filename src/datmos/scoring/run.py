@@ -56,7 +56,7 @@ class Tally:
 
     def report(self) -> None:
         """Print the counts, and what failed, to standard error."""
-        text = f"{self.scored} clips scored"
+        text = f"{self.scored} clip{'' if self.scored == 1 else 's'} scored"
         if self._minima:
             text += f", {self.passed} with at least {', '.join(f'{a} {v:g}' for a, v in self._minima.items())}"
         if self.failed:
