@@ -109,7 +109,7 @@ def _run(arguments: argparse.Namespace) -> None:
         else:
             failed = score_to_file(options, kind, arguments.output, arguments.resume)
     except KeyboardInterrupt:
-        interrupted(arguments.output)
+        interrupted(arguments.output, shards=bool(arguments.ray))
         sys.exit(130)
     except BrokenPipeError:  # whoever reads the rows has had enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at exit

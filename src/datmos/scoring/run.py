@@ -114,9 +114,10 @@ def score_to_file(options: Options, kind: str, output: Path, resume: bool) -> bo
     return bool(tally.failed)
 
 
-def interrupted(output: Path | None) -> None:
+def interrupted(output: Path | None, shards: bool = False) -> None:
     """Say what is left of a run that was stopped by hand."""
-    kept = "" if output is None else f" What was scored is in {Partial(output).path}: --resume goes on."
+    where = output if shards or output is None else Partial(output).path
+    kept = "" if output is None else f" What was scored is in {where}: --resume goes on."
     print(f"\nstopped.{kept}", file=sys.stderr)
 
 
