@@ -13,7 +13,8 @@ pytestmark = pytest.mark.e2e
 
 
 def test_scores_are_those_of_the_pipeline(project: Project) -> None:
-    command = [sys.executable, "-c", "from datmos.cli import main; main()", "score", "data/corpus/ratings.csv"]
+    code = "from datmos.cli import main; main()"
+    command = ["env", "PYTHONPATH=src", sys.executable, "-c", code, "score", "data/corpus/ratings.csv"]
     result = project.run(*command)
     assert "model: data/models/multigauss (evaluate.baseline of params.yaml)" in result.stderr
     rows = {row["path"]: row for row in map(json.loads, result.stdout.splitlines())}
