@@ -13,15 +13,15 @@ from datmos.ratings import SPLITS, read_ratings
 def add_ratings_from(commands: Any) -> None:
     """Add the command to the parser of `datmos`."""
     known = "; ".join(f"{name}: {converter.expects}" for name, converter in CONVERTERS.items())
-    convert = commands.add_parser(
+    parser = commands.add_parser(
         "ratings-from",
         help="write the ratings.csv of a published corpus",
         description=f"Write ratings.csv into a corpus' folder, and print the command that uses it. {known}.",
     )
-    convert.add_argument("corpus", choices=list(CONVERTERS))
-    convert.add_argument("folder", type=Path)
-    convert.add_argument("--force", action="store_true", help="replace a ratings.csv that is there")
-    convert.set_defaults(run=_run)
+    parser.add_argument("corpus", choices=list(CONVERTERS))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--force", action="store_true", help="replace a ratings.csv that is there")
+    parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
