@@ -5,6 +5,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 export PATH := $(abspath $(VENV))/bin:$(PATH)
+# Two processes share the tests. End-to-end tests mostly wait for `dvc` and imports, which use one core; more than
+# two would each build a project first. One that has nothing left to do takes over half of the other's.
+PYTEST := pytest -n 2 --dist worksteal
 
 .PHONY: run test fast lint
 
@@ -12,10 +15,10 @@ run: $(VENV)/.installed
 	dvc repro
 
 test: lint
-	pytest
+	$(PYTEST)
 
 fast: lint
-	pytest -m "not e2e"
+	$(PYTEST) -m "not e2e"
 
 lint: $(VENV)/.installed
 	ruff format --check .

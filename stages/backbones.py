@@ -27,7 +27,7 @@ def main() -> None:
     )
     draw_backbones(rows, Path(f"plots/backbones/{name}.png"))
     curves = {one: pd.read_csv(f"plots/training/{one}.csv") for one in tuned}
-    loss = "|error| + error², z-scored, sum over aspects"
+    loss = "|error| + error² (z-scored)"
     draw_training(curves, Path(f"plots/backbones/{name}_training.png"), loss)
 
 

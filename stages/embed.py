@@ -1,8 +1,10 @@
 """Embed every clip of the manifest with the frozen encoder.
 
-`accelerate launch stages/embed.py` shares the clips among processes; the result is the same.
+`python stages/embed.py` for the dataset, `python stages/embed.py pam` for an evaluation set;
+`accelerate launch stages/embed.py` shares the clips among processes, and the result is the same.
 """
 
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -16,17 +18,20 @@ from datmos.processes import join_processes
 
 
 def main() -> None:
-    """Write data/embeddings/."""
+    """Write data/embeddings/, or data/sets/<set>/embeddings/."""
     params = load_params()
+    root, folder = params.data.root, Path("data")
+    if len(sys.argv) > 1:
+        root, folder = params.evaluation_sets[sys.argv[1]].root, Path("data/sets", sys.argv[1])
     processes = join_processes()
     embed_clips(
-        manifest=pd.read_parquet("data/manifest.parquet"),
-        root=params.data.root,
+        manifest=pd.read_parquet(folder / "manifest.parquet"),
+        root=root,
         audio=params.audio,
         encoder=find_encoder(params.encoder, params.kmeans.layer, processes.device),
         cache_folder=params.embed.cache,
         plan=plan_work(params.embed, processes),
-        folder=Path("data/embeddings"),
+        folder=folder / "embeddings",
         processes=processes,
     )
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.audiobox.predict import predict_finetuned
+from datmos.audiobox.predict import finetuned_table, predict_finetuned
 from datmos.device import pick_device
 from datmos.errors import run_stage
 from datmos.files import write_csv, write_metrics, write_parquet
 from datmos.metrics import evaluate_predictions, lowest_validation_loss
 from datmos.params import load_params
-from datmos.predictions import prediction_table
 from datmos.probes import probe_seeds
 from datmos.ratings import COUNTERFACTUAL
 from datmos.uncertainty import evaluate_uncertainty
@@ -27,8 +26,7 @@ def main() -> None:
     manifest = pd.read_parquet("data/manifest.parquet")
     paths = [params.data.root / path for path in manifest["path"]]
     predicted = predict_finetuned(folder, paths, pick_device())
-    of_seeds = {seed: (own.scores, own.covariances) for seed, own in predicted.items()}
-    table = prediction_table(list(manifest["clip_id"]), aspects, of_seeds)
+    table = finetuned_table(predicted, manifest["clip_id"], aspects)
     evaluated = manifest.loc[manifest["split"].isin(["eval", COUNTERFACTUAL]), "clip_id"]
     predictions = table[table["clip_id"].isin(evaluated)].reset_index(drop=True)
     metrics = evaluate_predictions(predictions, manifest, aspects)

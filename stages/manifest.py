@@ -1,23 +1,35 @@
-"""List every usable clip with its ratings, and every unusable one with the reason."""
+"""List every usable clip with its ratings, and every unusable one with the reason.
 
+`python stages/manifest.py` for the dataset, `python stages/manifest.py pam` for an evaluation set.
+"""
+
+import sys
 from pathlib import Path
 
-from datmos.datasets.registry import DATASETS
+import pandas as pd
+
+from datmos.datasets.registry import DATASETS, EVALUATION_SETS
 from datmos.errors import run_stage
 from datmos.files import write_csv, write_metrics, write_parquet
 from datmos.manifest import build_manifest, manifest_schema, summarise
-from datmos.params import load_params
+from datmos.params import DataParams, EvaluationSetParams, load_params
 
 
 def main() -> None:
-    """Write data/manifest.parquet, data/excluded.csv and metrics/manifest.json."""
-    params = load_params()
-    data = params.data
-    ratings = DATASETS[data.kind](data.root, data.aspects)
-    manifest, excluded = build_manifest(ratings, data.root, params.audio, data.max_excluded)
-    write_csv(Path("data/excluded.csv"), excluded)
-    write_metrics(Path("metrics/manifest.json"), summarise(manifest, excluded, data.aspects))
-    write_parquet(Path("data/manifest.parquet"), manifest, manifest_schema(data.aspects))
+    """Write manifest.parquet and excluded.csv to data/, manifest.json to metrics/; or to a set's folders there."""
+    params, within = load_params(), Path()
+    chosen: DataParams | EvaluationSetParams = params.data
+    readers, learned_from = DATASETS, None
+    if len(sys.argv) > 1:
+        chosen, readers, within = params.evaluation_sets[sys.argv[1]], EVALUATION_SETS, Path("sets", sys.argv[1])
+        clips = pd.read_parquet("data/manifest.parquet")
+        learned_from = clips[clips["split"].isin(["train", "valid"])]
+    aspects = params.data.aspects
+    ratings = readers[chosen.kind](chosen.root, aspects)
+    manifest, excluded = build_manifest(ratings, chosen.root, params.audio, chosen.max_excluded, learned_from)
+    write_csv("data" / within / "excluded.csv", excluded)
+    write_metrics("metrics" / within / "manifest.json", summarise(manifest, excluded, aspects))
+    write_parquet("data" / within / "manifest.parquet", manifest, manifest_schema(aspects))
 
 
 if __name__ == "__main__":

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.audiobox.predict import predict_published
+from datmos.audiobox.predict import predict_published, published_table
 from datmos.device import pick_device
 from datmos.errors import run_stage
 from datmos.files import write_metrics, write_parquet
 from datmos.metrics import evaluate_predictions
 from datmos.params import load_params
-from datmos.predictions import same_for_every_seed
 from datmos.ratings import COUNTERFACTUAL
 
 
@@ -25,9 +24,8 @@ def main() -> None:
     manifest = pd.read_parquet("data/manifest.parquet")
     clips = manifest[manifest["split"].isin(["eval", COUNTERFACTUAL])]
     paths = [params.data.root / path for path in clips["path"]]
-    scores = predict_published(published.model, published.revision, aspects, paths, pick_device()).scores
-    table = pd.DataFrame({"clip_id": clips["clip_id"].to_numpy()} | dict(zip(aspects, scores.T, strict=True)))
-    predictions = same_for_every_seed(table, params.seeds)
+    predicted = predict_published(published.model, published.revision, aspects, paths, pick_device())
+    predictions = published_table(predicted, clips["clip_id"], aspects, params.seeds)
     metrics = evaluate_predictions(predictions, manifest, aspects)
     write_parquet(Path(f"data/predictions/{name}.parquet"), predictions)
     write_metrics(Path(f"metrics/strategies/{name}.json"), metrics)

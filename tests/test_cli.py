@@ -67,3 +67,24 @@ def test_checking_params_imports_no_torch() -> None:
     code = "import sys; from datmos.cli import main; main(); sys.exit('torch' in sys.modules)"
     command = [sys.executable, "-c", code, "check", "params"]
     assert subprocess.run(command, capture_output=True, cwd=REPOSITORY, check=False).returncode == 0
+
+
+def test_ratings_from_writes_ratings_and_the_command_that_uses_them(tmp_path: Path) -> None:
+    sets = tmp_path / "DATA" / "sets"
+    sets.mkdir(parents=True)
+    for name, number in (("train", 1), ("val", 2), ("test", 3)):
+        (sets / f"{name}_mos_list.txt").write_text(f"sysa-utt{number}.wav,3.5\n")
+    result = datmos("ratings-from", "voicemos", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert "ratings.csv: 1 train, 1 valid, 1 eval clips" in result.stdout
+    assert f"-S data.root={tmp_path} -S 'data.aspects=[MOS]' -S 'data.scale=[1,5]'" in result.stdout
+    first = (tmp_path / "ratings.csv").read_bytes()
+    again = datmos("ratings-from", "voicemos", str(tmp_path))
+    assert again.returncode == 1
+    assert "is there already; --force replaces it" in again.stderr
+    (sets / "test_mos_list.txt").write_text("sysa-utt3.wav,good\n")
+    refused = datmos("ratings-from", "voicemos", str(tmp_path), "--force")
+    assert refused.returncode == 1
+    assert "MOS must be a finite number" in refused.stderr
+    assert (tmp_path / "ratings.csv").read_bytes() == first
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

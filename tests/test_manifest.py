@@ -97,6 +97,19 @@ def test_a_leak_is_refused(tmp_path: Path, copy: str, original: str) -> None:
         assert f"{name} (" in str(error.value)
 
 
+def test_clips_of_an_evaluation_set_must_not_be_learned_from(tmp_path: Path) -> None:
+    table = ratings(tmp_path)
+    learned_from = build_manifest(table, tmp_path, AUDIO, max_excluded=0.0)[0]
+    (tmp_path / "set").mkdir()
+    for name in ("a.wav", "b.wav"):
+        shutil.copy(tmp_path / "09.wav", tmp_path / "set" / name)
+    clips = table[table["split"] == "eval"].head(2).assign(clip_id=["a", "b"], path=["a.wav", "b.wav"])
+    assert len(build_manifest(clips, tmp_path / "set", AUDIO, 0.0, learned_from)[0]) == 2  # eval clips both times
+    shutil.copy(tmp_path / "02.wav", tmp_path / "set/b.wav")
+    with pytest.raises(DatmosError, match=r"02\.wav \(train\) = b\.wav \(eval\)"):
+        build_manifest(clips, tmp_path / "set", AUDIO, 0.0, learned_from)
+
+
 def test_copies_within_a_split_and_counterfactual_originals_are_no_leak(tmp_path: Path) -> None:
     table = ratings(tmp_path)
     shutil.copy(tmp_path / "00.wav", tmp_path / "01.wav")

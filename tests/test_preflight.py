@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
 
 def look(root: Path) -> tuple[Preflight, str]:
     found = check_data(params(root))
-    return found, preflight_text(found, params(root))
+    return found, preflight_text(found, params(root), "in no time")
 
 
 def test_all_is_well(root: Path) -> None:
@@ -47,7 +47,7 @@ def test_all_is_well(root: Path) -> None:
     assert found.clips["duration_s"].tolist() == [1.0] * 12
     assert "systems: 2, with 2 to 2 eval clips" in text
     assert "single ratings of an eval clip: PQ 2 to 2" in text
-    assert "to embed: 12 clips x 3 s = 0.01 hours" in text
+    assert "to embed: 12 clips x 3 s = 0.01 hours of audio\nin no time" in text
     assert text.endswith("a run would start")
     rows = [line.split() for line in text.splitlines()]
     assert ["train", "A", "2", "0", "0", "0.00"] in rows
@@ -78,6 +78,28 @@ def test_copies_and_leaks(root: Path) -> None:
     assert found.refused == ["1 files are in more than one of the splits train, valid, eval"]
 
 
+def test_an_evaluation_set_is_looked_at_too(root: Path) -> None:
+    folder = root / "set"
+    folder.mkdir()
+    (folder / "ratings.csv").write_text(
+        "path,split,category,source,system,PQ\na.wav,eval,music,G,s1,3\nb.wav,eval,music,G,s2,4\n"
+    )
+    shutil.copy(root / "0.wav", folder / "a.wav")
+    raw = params(root).model_dump(by_alias=True)
+    raw["evaluation_sets"] = {"other": {"kind": "ratings", "root": str(folder), "max_excluded": 0.1}}
+    settings = Params.model_validate(raw)
+    found = check_data(settings)
+    text = preflight_text(found, settings, "in no time")
+    assert f"evaluation set other, ratings: {folder}" in text
+    assert "to embed: 13 clips" in text
+    assert "b.wav (eval): no such file" in text
+    assert found.leaks == [["0.wav (train)", "a.wav (other, eval)"]]
+    assert found.refused == [
+        "1 of 2 eval clips can't be used, more than evaluation_sets.other.max_excluded 0.1 allows",
+        "1 files are in more than one of the splits train, valid, eval",
+    ]
+
+
 def test_hostile_files(root: Path, shared: Path) -> None:
     names = sorted(path.name for path in (shared / "bad").iterdir())
     with (root / "ratings.csv").open("a") as file:
@@ -92,7 +114,7 @@ def test_hostile_files(root: Path, shared: Path) -> None:
 def test_the_papers_lists_without_audio(shared: Path) -> None:
     settings = params(shared / "aes-natural", kind="audiomos2025", aspects=["PQ", "PC", "CE", "CU"])
     found = check_data(settings)
-    text = preflight_text(found, settings)
+    text = preflight_text(found, settings, "in no time")
     rows = [line.split() for line in text.splitlines()]
     assert ["AudioSet", "900", "900", "0", "0.00"] in [row[-5:] for row in rows]
     assert "systems: 36, with 85 to 85 eval clips" in text

@@ -38,7 +38,7 @@ def _with(settings: dict, changes: dict) -> dict:  # type: ignore[type-arg]
     for key, value in changes.items():
         if isinstance(value, dict) and key in result:
             result[key] = _with(result[key], value)
-        elif value is None:
+        elif value is None and isinstance(result.get(key, {}), dict):  # a strategy
             result.pop(key, None)
         else:
             result[key] = value

@@ -9,8 +9,9 @@ import pandas as pd
 import yaml
 
 from datmos.errors import DatmosError, nearest, run_stage
-from datmos.files import write_metrics
-from datmos.params import load_params
+from datmos.files import replacing, write_metrics, write_text
+from datmos.params import Params, load_params
+from datmos.ratings import SPLITS, read_ratings
 from datmos.scoring.command import add_score
 
 
@@ -36,6 +37,7 @@ def main() -> None:
     )
     apply.add_argument("preset", type=Path, help="for example presets/all_strategies.yaml")
     apply.set_defaults(run=_apply)
+    _add_ratings_from(commands)
     _add_select(commands)
     add_score(commands)
     arguments = parser.parse_args()
@@ -51,16 +53,69 @@ def _check_data(arguments: argparse.Namespace) -> None:
     from datmos.preflight import check_data, preflight_text
 
     params = load_params()
+    if params.data.kind == "simulated" and not params.data.root.is_dir():
+        raise DatmosError(f"{params.data.root} is not there yet: `dvc repro corpus` renders the simulated study")
     found = check_data(params)
-    print(preflight_text(found, params))
+    usable = int((found.clips["problem"] == "").sum())
+    print(preflight_text(found, params, _embedding_time(params, usable)))
     if found.refused:
         sys.exit(1)
+
+
+def _embedding_time(params: Params, clips: int) -> str:
+    from datmos.embedding_time import has_weights, seconds_a_clip
+
+    if not clips:
+        return "there is nothing to embed"
+    if not has_weights(params.encoder):
+        return (
+            "how long that takes can't be told: the encoder's weights are not here (docs/embeddings.md has speeds)"
+        )
+    minutes = clips * seconds_a_clip(params) / 60
+    return (
+        f"that takes about {minutes:.1f} minutes on this machine, decoding apart (the encoder was tried on noise)"
+    )
 
 
 def _apply(arguments: argparse.Namespace) -> None:
     from datmos.presets import apply_preset
 
     print("\n".join(apply_preset(arguments.preset, Path("params.yaml"))) or "params.yaml has all of it already")
+
+
+def _add_ratings_from(commands: Any) -> None:
+    from datmos.converters import CONVERTERS
+
+    known = "; ".join(f"{name}: {converter.expects}" for name, converter in CONVERTERS.items())
+    convert = commands.add_parser(
+        "ratings-from",
+        help="write the ratings.csv of a published corpus",
+        description=f"Write ratings.csv into a corpus' folder, and print the command that uses it. {known}.",
+    )
+    convert.add_argument("corpus", choices=list(CONVERTERS))
+    convert.add_argument("folder", type=Path)
+    convert.add_argument("--force", action="store_true", help="replace a ratings.csv that is there")
+    convert.set_defaults(run=_ratings_from)
+
+
+def _ratings_from(arguments: argparse.Namespace) -> None:
+    from datmos.converters import CONVERTERS, convert
+
+    corpus, folder = arguments.corpus, arguments.folder
+    path, converter = folder / "ratings.csv", CONVERTERS[corpus]
+    table = convert(corpus, folder)
+    if path.exists() and not arguments.force:
+        raise DatmosError(f"{path} is there already; --force replaces it")
+    with replacing(path) as temporary:
+        write_text(temporary, table.to_csv(index=False, lineterminator="\n"))
+        read_ratings(temporary, list(converter.aspects))  # refuses what a run would refuse
+    counts = table["split"].value_counts()
+    print(f"{path}: {', '.join(f'{counts[split]} {split}' for split in SPLITS)} clips")
+    aspects, scale = ",".join(converter.aspects), ",".join(f"{bound:g}" for bound in converter.scale)
+    print(
+        f"dvc exp run -S data.kind=ratings -S data.root={folder} -S 'data.aspects=[{aspects}]' "
+        f"-S 'data.scale=[{scale}]'"
+    )
 
 
 def _add_select(commands: Any) -> None:

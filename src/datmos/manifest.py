@@ -17,7 +17,7 @@ from datmos.ratings import SPLITS, TEXT_COLUMNS
 
 
 def build_manifest(
-    ratings: pd.DataFrame, root: Path, audio: AudioParams, max_excluded: float
+    ratings: pd.DataFrame, root: Path, audio: AudioParams, max_excluded: float, others: pd.DataFrame | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Try every clip of a ratings table and keep the usable ones.
 
@@ -29,6 +29,7 @@ def build_manifest(
         root: folder that the paths are relative to.
         audio: which part of a clip is used.
         max_excluded: largest fraction of a split that may be unusable.
+        others: a manifest whose clips must not be in this one under another split.
 
     Returns:
         The manifest (the ratings table's columns but ``missing``, with duration_s, sample_rate, channels, sha256),
@@ -36,7 +37,7 @@ def build_manifest(
 
     Raises:
         DatmosError: more than ``max_excluded`` of a split is unusable, or nothing is left of one; or the same audio
-            is in two of the splits train, valid, eval.
+            is in two of the splits train, valid, eval, ``others`` included.
     """
     table = ratings.sort_values("clip_id", kind="stable", ignore_index=True)
     with ThreadPoolExecutor() as threads:
@@ -50,7 +51,7 @@ def build_manifest(
     _check_excluded(table, excluded, max_excluded)
     headers = pd.DataFrame([result for result in found if isinstance(result, dict)], index=table.index[usable])
     manifest = table[usable].drop(columns="missing").join(headers).rename_axis(None)
-    _check_leaks(manifest)
+    _check_leaks(manifest if others is None else pd.concat([others, manifest]))
     return manifest.reset_index(drop=True), excluded.reset_index(drop=True)
 
 

@@ -94,6 +94,14 @@ class DataParams(_Section):
         return self
 
 
+class EvaluationSetParams(_Section):
+    """Further clips to evaluate on, beside the eval split."""
+
+    kind: Literal["ratings", "audiomos2025", "pam"]
+    root: Path
+    max_excluded: Annotated[Float, Field(ge=0, le=1)]
+
+
 class CorpusParams(_Section):
     """Size and seed of the simulated listening study."""
 
@@ -321,6 +329,7 @@ class Params(_Section):
     """All of params.yaml."""
 
     data: DataParams
+    evaluation_sets: dict[Name, EvaluationSetParams]
     corpus: CorpusParams
     audio: AudioParams
     encoder: EncoderParams
@@ -352,6 +361,17 @@ class Params(_Section):
     def compared(self) -> list[str]:
         """Names of all that is compared, each once."""
         return [*self.strategies, *self.combinations, *self.finetune.strategies, *self.untrained]
+
+    @property
+    def compared_against(self) -> list[str]:
+        """Names of those that others are tested against: baselines, and the controls with random domains."""
+        controls = [name for name, one in self.strategies.items() if one.domains == "random" and one.adversarial]
+        return list(dict.fromkeys([self.evaluate.baseline, *controls, *self.finetune.baselines]))
+
+    @property
+    def rivals_of(self) -> dict[str, list[str]]:
+        """Who is tested against a second backbone's baseline: its own strategies. All others: everything."""
+        return {name: list(self.finetune.strategies) for name in self.finetune.baselines}
 
     @model_validator(mode="after")
     def _check(self) -> Self:

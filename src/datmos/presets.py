@@ -12,8 +12,8 @@ from datmos.errors import DatmosError
 from datmos.files import write_text
 from datmos.params import check_params
 
-REMOVABLE = ("strategies.", "combinations.", "finetune.strategies.", "finetune.published.")  # entries of these
-
+# sections whose entries null removes
+REMOVABLE = ("strategies.", "combinations.", "evaluation_sets.", "finetune.strategies.", "finetune.published.")
 _yaml = YAML()
 _yaml.preserve_quotes = True
 _yaml.width = 4096  # an entry stays on its line

@@ -1,5 +1,6 @@
 """The generic dataset kind: a ratings.csv with one row a clip (DESIGN.md, Contracts)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,14 +8,14 @@ import pandas as pd
 
 from datmos.errors import DatmosError, listing, nearest
 
-SPLITS = ("train", "valid", "eval")  # all needed
+SPLITS = ("train", "valid", "eval")
 COUNTERFACTUAL = "counterfactual"  # optional split: the same content (base) under the signatures of several sources
 NEEDED_COLUMNS = ("path", "split", "category", "source", "system")
 TEXT_COLUMNS = (*NEEDED_COLUMNS, "base")
 
 
-def read_ratings(path: Path, aspects: list[str]) -> pd.DataFrame:
-    """Read and check a ratings.csv.
+def read_ratings(path: Path, aspects: list[str], splits: Sequence[str] = SPLITS) -> pd.DataFrame:
+    """Read and check a ratings.csv, which must have clips of all ``splits``.
 
     Returns:
         Columns clip_id (the path), path, split, category, source, system, base, missing (why a clip has no audio;
@@ -25,7 +26,7 @@ def read_ratings(path: Path, aspects: list[str]) -> pd.DataFrame:
 
     Raises:
         DatmosError: a missing file or column, a duplicate or absolute path, an unknown split, an empty cell,
-            a score that is not a finite number, no train, valid or eval clip, or a counterfactual clip whose base
+            a score that is not a finite number, no clip of one of ``splits``, or a counterfactual clip whose base
             is missing, alone, or given twice with one source.
     """
     table = _read_text(path)
@@ -40,9 +41,9 @@ def read_ratings(path: Path, aspects: list[str]) -> pd.DataFrame:
     _refuse(table, ~table["split"].isin(known), path, f"split must be one of {', '.join(known)}", "split")
     for column in ("category", "source"):
         _refuse(table, table[column] == "", path, f"{column} is empty")
-    for split in SPLITS:
+    for split in splits:
         if not (table["split"] == split).any():
-            raise DatmosError(f"{path}: no row with split '{split}'; train, valid and eval clips are all needed")
+            raise DatmosError(f"{path}: no row with split '{split}'; needed are clips of {', '.join(splits)}")
     is_eval = table["split"] == "eval"
     if (table.loc[is_eval, "system"] == "").all():
         raise DatmosError(

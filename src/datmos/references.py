@@ -36,25 +36,27 @@ def predict_reference(
     clip_ids: Sequence[str],
     aspects: Sequence[str],
     seeds: Sequence[int],
+    predicted_store: EmbeddingStore | None = None,
 ) -> pd.DataFrame:
     """Fit a reference to the train clips and predict ``clip_ids``.
 
     Args:
         name: one of `REFERENCES`: "mean" of the train ratings; "ridge" regression or "svr" (support vector, radial
             basis functions, scikit-learn's defaults) on time mean and standard deviation of the embeddings.
-        store: embeddings.
+        store: embeddings of the train clips.
         manifest: the clips; ratings are read of the train split only.
         clip_ids: to predict.
         aspects: to predict, each by itself.
         seeds: of the strategies. A reference has no randomness: its predictions are the same for each, so that
             they pair up with those of a strategy.
+        predicted_store: embeddings of ``clip_ids``; None: ``store`` has them.
 
     Returns:
         Columns clip_id, seed, <aspect>, sorted by seed, then in the order of ``clip_ids``; float32, rating points.
     """
     train = manifest[manifest["split"] == "train"]
     train_features = summarise_clips(store, train["clip_id"], "reading train clips")
-    features = summarise_clips(store, clip_ids, "reading clips to predict")
+    features = summarise_clips(predicted_store or store, clip_ids, "reading clips to predict")
     columns: dict[str, Any] = {"clip_id": list(clip_ids)}
     for aspect in aspects:
         fitted = REFERENCES[name]().fit(train_features, train[aspect].to_numpy(np.float64))

@@ -27,6 +27,8 @@ TABLES = {
     "Probes of h": "probes.md",
     "All agreement metrics": "agreement.md",
 }
+# the same for each evaluation set, of metrics/sets/<set>/
+SET_TABLES = {"agreement with listeners": "table1.md", "differences and their significance": "significance.md"}
 # picture of plots/ -> what it shows
 PICTURES = {
     "comparison.png": "System-level MSE and SRCC of all strategies and references.",
@@ -75,6 +77,14 @@ def build_report(template: str, params: Params, metrics: Path, plots: Path) -> s
         {"name": name, "caption": caption, "data": base64.b64encode((plots / name).read_bytes()).decode()}
         for name, caption in (PICTURES | umap | backbones).items()
     ]
+    data, tables = (
+        read_json(metrics / "manifest.json"),
+        {heading: metrics / name for heading, name in TABLES.items()},
+    )
+    for name in params.evaluation_sets:
+        folder = metrics / "sets" / name
+        data[f"eval: {name}"] = read_json(folder / "manifest.json")["eval"]
+        tables |= {f"Evaluation set {name}: {heading}": folder / file for heading, file in SET_TABLES.items()}
     return (
         Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
         .from_string(template)
@@ -84,7 +94,7 @@ def build_report(template: str, params: Params, metrics: Path, plots: Path) -> s
             settings=yaml.safe_dump(
                 params.model_dump(mode="json", by_alias=True, exclude={"embed"}), sort_keys=False
             ),
-            data=read_json(metrics / "manifest.json"),
+            data=data,
             findings=findings(
                 Numbers(metrics),
                 params.data.aspects,
@@ -92,7 +102,7 @@ def build_report(template: str, params: Params, metrics: Path, plots: Path) -> s
                 params.untrained,
                 params.evaluate.baseline,
             ),
-            tables={heading: _table(metrics / name) for heading, name in TABLES.items()},
+            tables={heading: _table(path) for heading, path in tables.items()},
             pictures=pictures,
             versions=_versions(),
         )

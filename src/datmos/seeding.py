@@ -4,8 +4,6 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 
 def derive_seed(*names: str | int) -> int:
     """Return a 63-bit seed that depends on every name given: ``derive_seed("init", 3)``."""
@@ -20,6 +18,8 @@ def torch_seed(*names: str | int) -> Iterator[None]:
     Layers draw their first weights and dropout masks from the global generator and take no other, so this
     is how those streams are passed explicitly.
     """
+    import torch  # here: half of the stages derive seeds and do without torch, which takes a second to load
+
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(*names))
         yield

@@ -10,8 +10,8 @@ import torch
 import transformers
 
 from datmos.audiobox.finetune import Clips, Finetuning
+from datmos.audiobox.sources import Start, load_start
 from datmos.audiobox.waveforms import Hearing, Waveforms
-from datmos.audiobox.weights import Start, load_start
 from datmos.params import FinetuneParams, FinetuneStrategyParams
 from datmos.processes import ALONE, Processes
 from tiny import checkpoint

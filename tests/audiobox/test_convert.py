@@ -11,8 +11,9 @@ from audiobox_aesthetics import infer
 from datmos.audiobox.convert import convert
 from datmos.audiobox.model import AudioboxModel
 from datmos.audiobox.predict import predict_files
+from datmos.audiobox.recipe import Recipe, load_weights, make_model
+from datmos.audiobox.sources import load_published
 from datmos.audiobox.waveforms import Hearing
-from datmos.audiobox.weights import Recipe, load_published, load_weights, make_model
 from datmos.errors import DatmosError
 from meta import ARGUMENTS, TRANSFORM, meta_model, save_checkpoint_pt, save_for_hub
 

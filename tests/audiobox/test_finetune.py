@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from datmos.audiobox.finetune import audiobox_loss
-from datmos.audiobox.weights import load_weights, make_model
+from datmos.audiobox.recipe import load_weights, make_model
 from datmos.errors import DatmosError
 from datmos.processes import ALONE
 from made_clips import Made, make_clips, session

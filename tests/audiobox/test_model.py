@@ -9,8 +9,9 @@ import torch
 
 from datmos.audiobox.model import count_frames, samples_of
 from datmos.audiobox.predict import predict_files
+from datmos.audiobox.recipe import load_model, load_recipe, load_weights, make_model, save_models
+from datmos.audiobox.sources import load_start
 from datmos.audiobox.waveforms import Hearing, collate
-from datmos.audiobox.weights import load_model, load_recipe, load_start, load_weights, make_model, save_models
 from datmos.errors import DatmosError
 from meta import TRANSFORM, meta_model, save_for_hub
 from tiny import CONFIGS, checkpoint

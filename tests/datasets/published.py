@@ -43,3 +43,9 @@ def write_audio(root: Path, names: list[str]) -> None:
         path = (root / name).with_suffix(".wav")
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, generator.uniform(-0.5, 0.5, 8000), 16000)
+
+
+def pam_paths(lists: Path) -> list[str]:
+    """Published paths of all clips of PAM."""
+    lines = (lists / "AES_PAM.jsonl").read_text().splitlines()
+    return [json.loads(line)["data_path"].removeprefix("/your_path/") for line in lines]

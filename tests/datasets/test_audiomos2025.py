@@ -80,7 +80,7 @@ def test_single_ratings_of_natural_clips_may_be_absent(lists: Path, tmp_path: Pa
 def test_what_is_wrong_is_named(lists: Path, tmp_path: Path) -> None:
     with pytest.raises(DatmosError, match=r"train_list\.csv: found 0 times in .* imports it"):
         read_audiomos2025(tmp_path, ["PQ"])
-    with pytest.raises(DatmosError, match=r"data\.aspects: PX; did you mean 'P.'\? The kind audiomos2025"):
+    with pytest.raises(DatmosError, match=r"data\.aspects: PX; did you mean 'P.'\? Rated were PQ"):
         read_audiomos2025(lists, ["PX"])
     for name in (*LISTS.values(), EVAL):
         shutil.copy(lists / name, tmp_path)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -10,13 +11,15 @@ import pandas as pd
 import pytest
 import yaml
 
+from datmos.params import load_params
 from datmos.store import EmbeddingStore
-from project import Project, make_project
-from published import write_audio, write_subset
+from project import REPOSITORY, Project
+from published import pam_paths, write_audio, write_subset
 from tiny import WIDTH, checkpoint
 
 pytestmark = pytest.mark.e2e
 STRATEGIES = ["multigauss", "l2", "dat_source", "dat_kmeans", "dat_multi"]
+FEWER = ["~strategies.l2", "~strategies.dat_multi"]  # settings that leave out strategies: more of the same kind
 
 
 def test_a_fresh_run_writes_everything(project: Project) -> None:
@@ -46,12 +49,6 @@ def test_a_second_run_does_nothing(project: Project) -> None:
     result = project.run("dvc", "repro")
     assert "Running stage" not in result.stdout
     assert "up to date" in result.stdout
-
-
-def test_two_fresh_runs_give_the_same_lock(project: Project, tmp_path: Path) -> None:
-    again = make_project(tmp_path)
-    assert (again.folder / "dvc.lock").read_bytes() == (project.folder / "dvc.lock").read_bytes()
-    assert again.outputs() == project.outputs()
 
 
 def test_k_reruns_the_clusters_and_what_depends_on_them(project: Project) -> None:
@@ -152,6 +149,13 @@ def test_an_experiment_beside_the_workspace_leaves_the_workspace_alone(project: 
     assert project.outputs() == before
     listed = project.run("dvc", "exp", "show", "--csv", "--no-pager").stdout
     assert "Success" in listed
+
+
+def test_two_fresh_runs_give_the_same_lock(project: Project, fresh_runs: list[dict[str, str]]) -> None:
+    """Not among the first tests here: it would wait until the other worker has built its project."""
+    first, second = fresh_runs
+    assert first["dvc.lock"] == second["dvc.lock"] == (project.folder / "dvc.lock").read_text()
+    assert first == second == {"dvc.lock": first["dvc.lock"]} | project.outputs()
 
 
 def test_how_embeddings_are_computed_reruns_nothing(project: Project) -> None:
@@ -280,7 +284,7 @@ def test_ratings_of_ones_own_with_hostile_files_among_them(project: Project, tmp
     (corpus / "audio").rename(tmp_path / "audio")  # away: for this kind the corpus stage leaves only a marker
     (tmp_path / "bad").symlink_to(shared / "bad")
     settings = ["data.kind=ratings", f"data.root={tmp_path}", "data.aspects=[LQO,LAYERS]", "data.max_excluded=0.5"]
-    project.run("dvc", "exp", "run", *(part for s in settings for part in ("-S", s)))
+    project.run("dvc", "exp", "run", *(part for s in (*settings, *FEWER) for part in ("-S", s)))
     manifest = pd.read_parquet(project.folder / "data/manifest.parquet")
     excluded = pd.read_csv(project.folder / "data/excluded.csv")
     used = manifest[manifest["source"] == "bad"]
@@ -311,11 +315,23 @@ def test_the_papers_lists_without_audio_say_what_is_missing(project: Project, sh
     assert changed <= {"data/corpus.json", "data/corpus/unused.txt"}
 
 
-def test_the_papers_lists_with_stand_in_audio(project: Project, tmp_path: Path, shared: Path) -> None:
-    names = write_subset(shared / "aes-natural", tmp_path, train=60, valid=20, per_system=3)
-    write_audio(tmp_path / "audio", names[1:])
-    settings = ["data.kind=audiomos2025", f"data.root={tmp_path}", "audio.clip_seconds=2", "granularity.k=[]"]
-    project.run("dvc", "exp", "run", *(part for setting in settings for part in ("-S", setting)))
+def test_the_papers_run_on_its_lists_with_stand_in_audio(project: Project, tmp_path: Path, shared: Path) -> None:
+    """presets/paper.yaml, shrunk in encoder, clips, epochs and seeds; the real labels, and PAM beside them."""
+    root = project.folder / "aes"
+    names = write_subset(shared / "aes-natural", root, train=60, valid=20, per_system=3)
+    (root / "AES_PAM.jsonl").symlink_to(shared / "aes-natural/AES_PAM.jsonl")
+    write_audio(root / "audio", [*names[1:], *pam_paths(shared / "aes-natural")[::25]])
+    project.run("python", "-m", "datmos.cli", "apply", "presets/paper.yaml")
+    small = tmp_path / "small.yaml"
+    small.write_text(
+        "encoder: {kind: distillmos, model: null, revision: null, layer: null}\naudio: {clip_seconds: 2.0}\n"
+        "train: {epochs: 2}\nseeds: [0, 1]\ngranularity: {k: []}\nevaluation_sets: {pam: {max_excluded: 0.97}}\n"
+        # the second backbone has tests of its own, and needs weights
+        "finetune:\n  baselines: []\n  published: {audiobox: null}\n"
+        "  strategies: {audiobox_baseline: null, audiobox_dat_source: null, audiobox_dat_kmeans: null}\n"
+    )
+    project.run("python", "-m", "datmos.cli", "apply", str(small))
+    project.run("dvc", "repro")
     summary = json.loads((project.folder / "metrics/manifest.json").read_text())
     assert {split: own["clips"] for split, own in summary.items()} == {"train": 59, "valid": 20, "eval": 108}
     assert summary["train"]["excluded_sources"] == {"AudioSet": 1}
@@ -323,8 +339,34 @@ def test_the_papers_lists_with_stand_in_audio(project: Project, tmp_path: Path, 
     assert len(summary["train"]["sources"]) == 6
     ceilings = json.loads((project.folder / "metrics/ceilings.json").read_text())
     assert ceilings["PQ"]["utterance"]["srcc"] > 0.5  # the ten single ratings are there
-    table = (project.folder / "metrics/table1.md").read_text()
-    assert all(f"| {name} |" in table for name in STRATEGIES)
+    pam = project.folder / "metrics/sets/pam"
+    assert json.loads((pam / "manifest.json").read_text())["eval"]["clips"] == 40
+    assert json.loads((pam / "ceilings.json").read_text())["PQ"]["utterance"]["srcc"] > 0.5
+    scores = json.loads((pam / "strategies.json").read_text())["dat_source"]["PQ"]
+    assert scores["evaluated_on"] == {"systems": 10, "clips": 40, "seeds": [0, 1]}
+    for table in (project.folder / "metrics/table1.md", pam / "table1.md"):
+        assert all(f"| {name} |" in table.read_text() for name in STRATEGIES)
+    assert "Evaluation set pam: agreement with listeners" in (project.folder / "plots/report.html").read_text()
+    # a strategy that changes is trained and scored on both; nothing is embedded
+    affected = {f"{stage}@dat_source" for stage in ("train", "evaluate", "probe", "umap")}
+    expected = {"significance", "compare", "plot", "terrain", "report", "set_evaluate@pam"} | affected
+    assert project.stages_run("dvc", "exp", "run", "-S", "strategies.dat_source.lambda=0.3") == expected
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in (REPOSITORY / "presets").glob("*.yaml")))
+def test_dvc_accepts_every_preset(tmp_path: Path, preset: str) -> None:
+    """All stages are resolved and checked, as by `dvc repro --dry`, which would want outputs of a run besides."""
+    for name in (".dvc/config", "dvc.yaml", "params.yaml", f"presets/{preset}.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    fresh = Project(tmp_path)
+    fresh.run("git", "init", "--quiet")
+    fresh.run("python", "-m", "datmos.cli", "apply", f"presets/{preset}.yaml")
+    listed = set(fresh.run("dvc", "stage", "list", "--name-only").stdout.split())
+    params = load_params(tmp_path / "params.yaml")
+    assert {f"train@{name}" for name in params.strategies} <= listed
+    assert {f"set_evaluate@{name}" for name in params.evaluation_sets} <= listed
+    assert {f"combine@{name}" for name in params.combinations} <= listed
 
 
 def test_an_unknown_key_stops_the_first_stage_that_runs(project: Project) -> None:

@@ -7,9 +7,10 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from datmos.audiobox.recipe import load_weights, make_model
+from datmos.audiobox.sources import Start
 from datmos.audiobox.training_set import read_clips, read_start
 from datmos.audiobox.waveforms import collate
-from datmos.audiobox.weights import Start, load_weights, make_model
 from datmos.domains import label_points
 from datmos.params import BRANCHES, Params
 from datmos.seeding import torch_seed

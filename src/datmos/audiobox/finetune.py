@@ -19,8 +19,9 @@ from tqdm import tqdm
 
 from datmos.adversary import DomainClassifier, loss_weights
 from datmos.audiobox.model import Inputs
+from datmos.audiobox.recipe import load_weights, make_model
+from datmos.audiobox.sources import Start
 from datmos.audiobox.waveforms import Waveforms, collate
-from datmos.audiobox.weights import Start, load_weights, make_model
 from datmos.checkpoints import (
     Checkpoint,
     checkpoint_path,
@@ -146,13 +147,15 @@ class Finetuning:
                  disable=self.processes.rank > 0) as progress,
         ):  # fmt: skip
             for epoch in range(first, epochs + 1):
-                sums = torch.zeros(self._width, dtype=torch.float64, device=self.device)
+                sums = torch.zeros(self._width, dtype=torch.float64)
                 for seen in self._train(epoch):
                     sums += seen
                     progress.update()
                     progress.set_postfix(epoch=epoch, refresh=False)
-                seen = add_up(sums, self.processes).cpu() / count
-                row = torch.cat([seen, torch.tensor([self._validate(), *self._gradients()], dtype=torch.float64)])
+                seen = add_up(sums.float().to(self.device), self.processes).cpu().double()
+                row = torch.cat(
+                    [seen / count, torch.tensor([self._validate(), *self._gradients()], dtype=torch.float64)]
+                )
                 self._check_finite(row, epoch)
                 self.curves = torch.cat([self.curves, row[None]])
                 if row[self._width] < self.best:
@@ -181,14 +184,13 @@ class Finetuning:
         order = torch.randperm(len(self.training.scores), generator=shuffle)
         batches = order.split(self.finetune.batch_size)
         rank, total = self.processes.rank, self.processes.total
-        shares = [
-            batch[rank::total].split(self.at_once) for batch in batches
-        ]  # micro-batches, whose gradients add up
+        mine = [batch[rank::total] for batch in batches]
+        shares = [own.split(self.at_once) if len(own) else () for own in mine]  # in parts, whose gradients add up
         read = self.training.waveforms.stream(part.tolist() for share in shares for part in share)
         for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
             self.optimiser.zero_grad()
-            seen = torch.zeros(self._width, dtype=torch.float64, device=self.device)
-            for part, places in enumerate(share if len(batch[rank::total]) else ()):
+            seen = torch.zeros(self._width, dtype=torch.float64)
+            for part, places in enumerate(share):
                 inputs = self._inputs(next(read))
                 torch.manual_seed(derive_seed("dropout", self.seed, epoch, number, rank, part))
                 self.models.train()
@@ -216,7 +218,7 @@ class Finetuning:
             entropy = classifier.loss(logits, domains, smoothing=0.0)[0]
             adversarial = adversarial + weight * entropy
             seen += [entropy, (logits.argmax(dim=-1) == domains)[0]]
-        return task, adversarial, torch.stack([one.detach().double().sum() for one in seen])
+        return task, adversarial, torch.stack([one.detach().float().sum() for one in seen]).cpu()
 
     def _inputs(self, waveforms: list[Tensor]) -> Inputs:
         return collate(waveforms, self.length, self.extractor, self.device)
@@ -268,8 +270,7 @@ class Finetuning:
             self.models.train()
             loss = self._losses(inputs, places)[which].mean()
             gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
-            squares = [gradient.double().square().sum() for gradient in gradients if gradient is not None]
-            norms.append(float(torch.stack(squares).sum().sqrt()))
+            norms.append(float(torch.stack([own.norm() for own in gradients if own is not None]).norm()))
         return norms[0], norms[1]
 
     def _weights(self) -> dict[str, Tensor]:

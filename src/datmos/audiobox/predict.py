@@ -5,22 +5,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from tqdm import tqdm
 
 from datmos.audiobox.model import AudioboxModel
-from datmos.audiobox.waveforms import Hearing, Waveforms, collate, cut_windows
-from datmos.audiobox.weights import (
-    WINDOW,
-    load_model,
-    load_published,
-    load_recipe,
-    load_weights,
-    make_model,
-    pick_aspects,
-)
+from datmos.audiobox.recipe import load_model, load_recipe, load_weights, make_model
+from datmos.audiobox.sources import WINDOW, load_published, pick_aspects
+from datmos.audiobox.waveforms import Hearing, Waveforms, collate
+from datmos.params import Params
+from datmos.predictions import prediction_table, same_for_every_seed
 
-AT_ONCE = 8  # windows in the network; bounds memory, no score depends on it (but for rounding)
+AT_ONCE = 8  # files, and windows in the network; bounds memory, no score depends on it (but for rounding)
 
 
 class Predicted(NamedTuple):
@@ -56,21 +52,26 @@ def predict_files(
     model = model.to(device).eval()
     length = round(hearing.window * extractor.sampling_rate)
     reader = Waveforms(paths, hearing, extractor.sampling_rate)
+    parts = torch.arange(len(paths)).split(AT_ONCE)
     scores, h = [], []
-    for (waveform,) in tqdm(
-        reader.stream([place] for place in range(len(paths))), desc=description, total=len(paths), unit="clip"
-    ):
-        windows = cut_windows(waveform, length) if hearing.whole else [waveform[:length]]
-        weights = torch.tensor([float(len(window)) for window in windows], device=device)
-        pooled = torch.cat(
-            [
-                model.pool(collate(windows[start : start + AT_ONCE], length, extractor, device))
-                for start in range(0, len(windows), AT_ONCE)
-            ]
-        )
-        share = weights / weights.sum()
-        scores.append((share @ model.denormalise(model.predict(pooled))).cpu())
-        h.append((share @ pooled.flatten(1)).cpu())
+    with tqdm(desc=description, total=len(paths), unit="clip") as progress:
+        for waveforms in reader.stream(part.tolist() for part in parts if len(part)):
+            cut = [list(w.split(length)) if hearing.whole else [w[:length]] for w in waveforms]
+            windows = [window for own in cut for window in own]
+            pooled = torch.cat(
+                [
+                    model.pool(collate(windows[start : start + AT_ONCE], length, extractor, device))
+                    for start in range(0, len(windows), AT_ONCE)
+                ]
+            )
+            lengths = torch.tensor([float(len(window)) for window in windows], device=device)
+            found = torch.cat([model.denormalise(model.predict(pooled)), pooled.flatten(1)], dim=1)
+            counts = [len(own) for own in cut]
+            for weights, own in zip(lengths.split(counts), found.split(counts), strict=True):
+                mean = (weights / weights.sum()) @ own
+                scores.append(mean[: len(model.target_mean)].cpu())
+                h.append(mean[len(model.target_mean) :].cpu())
+            progress.update(len(waveforms))
     spread = model.spread
     return Predicted(torch.stack(scores).numpy(), torch.stack(h).numpy(), (spread @ spread.mT).cpu().numpy())
 
@@ -108,3 +109,42 @@ def predict_published(
     start = pick_aspects(*load_published(name, revision), aspects)
     model = load_weights(make_model(start.recipe), start.weights)
     return predict_files(model, start.recipe.extractor, Hearing(WINDOW, whole=True), paths, device)
+
+
+def predict_rows(params: Params, clips: pd.DataFrame, root: Path, device: torch.device) -> dict[str, pd.DataFrame]:
+    """Predict clips with all fine-tuned strategies (data/finetuned/) and all published models of the params.
+
+    Args:
+        params: of the run.
+        clips: rows of a manifest: clip_id, path.
+        root: folder that the paths are relative to.
+        device: where to compute.
+
+    Returns:
+        ``{name: clip_id, seed, <aspect>, ...}`` (DESIGN.md, Contracts: predictions).
+    """
+    paths, aspects = [root / path for path in clips["path"]], params.data.aspects
+    found = {}
+    for name in params.finetune.strategies:
+        predicted = predict_finetuned(Path("data/finetuned", name), paths, device)
+        found[name] = finetuned_table(predicted, clips["clip_id"], aspects)
+    for name, one in params.finetune.published.items():
+        own = predict_published(one.model, one.revision, aspects, paths, device)
+        found[name] = published_table(own, clips["clip_id"], aspects, params.seeds)
+    return found
+
+
+def finetuned_table(
+    predicted: Mapping[int, Predicted], clip_ids: Sequence[str], aspects: Sequence[str]
+) -> pd.DataFrame:
+    """Lay out what `predict_finetuned` returned (DESIGN.md, Contracts: predictions)."""
+    by_seed = {seed: (own.scores, own.covariances) for seed, own in predicted.items()}
+    return prediction_table(clip_ids, aspects, by_seed)
+
+
+def published_table(
+    predicted: Predicted, clip_ids: Sequence[str], aspects: Sequence[str], seeds: Sequence[int]
+) -> pd.DataFrame:
+    """Lay out what `predict_published` returned, the same for every seed; it says nothing of its uncertainty."""
+    columns = dict(zip(aspects, predicted.scores.T, strict=True))
+    return same_for_every_seed(pd.DataFrame({"clip_id": list(clip_ids)} | columns), seeds)

@@ -7,8 +7,8 @@ import pandas as pd
 import torch
 
 from datmos.audiobox.finetune import Clips, Finetuned, Finetuning
+from datmos.audiobox.recipe import save_models
 from datmos.audiobox.training_set import read_clips, read_start
-from datmos.audiobox.weights import save_models
 from datmos.errors import DatmosError
 from datmos.files import replacing, write_csv
 from datmos.labels import match_domains

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from datmos.audiobox.sources import Start, load_start
 from datmos.audiobox.waveforms import Hearing, Waveforms
-from datmos.audiobox.weights import Start, load_start
 from datmos.params import Params
 
 

@@ -78,11 +78,6 @@ class Waveforms:
         return waveform
 
 
-def cut_windows(waveform: Tensor, length: int) -> list[Tensor]:
-    """Cut a waveform into pieces of ``length`` samples; the last may be shorter."""
-    return list(waveform.split(length))
-
-
 def collate(waveforms: Sequence[Tensor], length: int, extractor: Any, device: torch.device) -> Inputs:
     """Make the encoder's inputs of B waveforms of at most ``length`` samples, with the encoder's own extractor.
 

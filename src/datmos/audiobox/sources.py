@@ -1,4 +1,4 @@
-"""Where a model's weights come from, and how ours are kept: as safetensors and JSON."""
+"""Where weights come from: Meta's published ones, in each of their formats, or an encoder of transformers."""
 
 import json
 import pickle
@@ -7,23 +7,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from datmos.audiobox.convert import convert
-from datmos.audiobox.model import AudioboxModel, Shape
+from datmos.audiobox.model import Shape
+from datmos.audiobox.recipe import Recipe, plain_config
 from datmos.errors import DatmosError
-from datmos.files import read_json, write_json
 
 WINDOW = 10.0  # seconds that the published model hears at a time
-
-
-class Recipe(NamedTuple):
-    """All of a model but its weights."""
-
-    shape: Shape
-    config: Any  # of the encoder, transformers
-    extractor: Any  # transformers' feature extractor, which makes the encoder's inputs
 
 
 class Start(NamedTuple):
@@ -31,25 +23,6 @@ class Start(NamedTuple):
 
     recipe: Recipe
     weights: dict[str, Tensor]  # of the model, or of its encoder alone
-
-
-def make_model(recipe: Recipe) -> AudioboxModel:
-    """Make a model with random weights, drawn from torch's global generator.
-
-    Layers are never dropped, since every hidden state is summed, and nothing is masked, as in Meta's training.
-    """
-    from transformers import AutoModel
-
-    encoder = AutoModel.from_config(_plain(recipe.config))
-    return AudioboxModel(encoder.encoder if recipe.config.is_encoder_decoder else encoder, recipe.shape)
-
-
-def _plain(config: Any) -> Any:
-    for name, value in {"layerdrop": 0.0, "encoder_layerdrop": 0.0, "mask_time_prob": 0.0, "mask_feature_prob": 0.0,
-                        "apply_spec_augment": False}.items():  # fmt: skip
-        if hasattr(config, name):
-            setattr(config, name, value)
-    return config
 
 
 def load_start(name: str, revision: str | None, aspects: Sequence[str], mlp_layers: int) -> Start:
@@ -80,7 +53,7 @@ def load_start(name: str, revision: str | None, aspects: Sequence[str], mlp_laye
     try:
         config = AutoConfig.from_pretrained(name, **source)
         extractor = AutoFeatureExtractor.from_pretrained(name, **source)
-        encoder = AutoModel.from_pretrained(name, config=_plain(config), dtype=torch.float32, **source)
+        encoder = AutoModel.from_pretrained(name, config=plain_config(config), dtype=torch.float32, **source)
     except (OSError, ValueError, ImportError) as error:
         raise DatmosError(_explain(name, revision, error)) from None
     finally:
@@ -107,6 +80,34 @@ def load_published(name: str, revision: str | None) -> tuple[Recipe, dict[str, T
     shape, encoder_config, own = convert(config, weights)
     extractor = Wav2Vec2FeatureExtractor(do_normalize=False, return_attention_mask=True)
     return Recipe(shape, encoder_config, extractor), own
+
+
+def pick_aspects(recipe: Recipe, weights: Mapping[str, Tensor], aspects: Sequence[str]) -> Start:
+    """Keep the heads of ``aspects``, in this order.
+
+    Raises:
+        DatmosError: the model does not predict one of them.
+    """
+    if unknown := [aspect for aspect in aspects if aspect not in recipe.shape.aspects]:
+        raise DatmosError(
+            f"the published model predicts {', '.join(recipe.shape.aspects)}; data.aspects has "
+            f"{', '.join(unknown)}. Leave the model out, or name the columns of your ratings as it does"
+        )
+    places = [recipe.shape.aspects.index(aspect) for aspect in aspects]
+    picked = _of_encoder(weights)
+    for name in ("layer_weights", "target_mean", "target_std"):
+        picked[name] = weights[name][places]
+    picked["spread"] = torch.zeros(len(places), len(places))
+    for new, old in enumerate(places):
+        prefix = f"heads.{old}."
+        for name, value in weights.items():
+            if name.startswith(prefix):
+                picked[f"heads.{new}.{name.removeprefix(prefix)}"] = value
+    return Start(recipe._replace(shape=recipe.shape._replace(aspects=tuple(aspects))), picked)
+
+
+def _of_encoder(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in weights.items() if name.startswith("encoder.")}
 
 
 def _is_file(name: str) -> bool:
@@ -167,10 +168,6 @@ def _pinned(name: str, revision: str | None) -> str:
     return revision
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 def _explain(name: str, revision: str | None, error: Exception) -> str:
     reason = _first_line(error)
     if Path(name).is_dir():
@@ -182,85 +179,5 @@ def _explain(name: str, revision: str | None, error: Exception) -> str:
     )
 
 
-def _of_encoder(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value for name, value in weights.items() if name.startswith("encoder.")}
-
-
-def pick_aspects(recipe: Recipe, weights: Mapping[str, Tensor], aspects: Sequence[str]) -> Start:
-    """Keep the heads of ``aspects``, in this order.
-
-    Raises:
-        DatmosError: the model does not predict one of them.
-    """
-    if unknown := [aspect for aspect in aspects if aspect not in recipe.shape.aspects]:
-        raise DatmosError(
-            f"the published model predicts {', '.join(recipe.shape.aspects)}; data.aspects has "
-            f"{', '.join(unknown)}. Leave the model out, or name the columns of your ratings as it does"
-        )
-    places = [recipe.shape.aspects.index(aspect) for aspect in aspects]
-    picked = _of_encoder(weights)
-    for name in ("layer_weights", "target_mean", "target_std"):
-        picked[name] = weights[name][places]
-    picked["spread"] = torch.zeros(len(places), len(places))
-    for new, old in enumerate(places):
-        prefix = f"heads.{old}."
-        for name, value in weights.items():
-            if name.startswith(prefix):
-                picked[f"heads.{new}.{name.removeprefix(prefix)}"] = value
-    return Start(recipe._replace(shape=recipe.shape._replace(aspects=tuple(aspects))), picked)
-
-
-def load_weights(model: AudioboxModel, weights: Mapping[str, Tensor]) -> AudioboxModel:
-    """Put weights into a model; all of its own but the heads must be there.
-
-    Raises:
-        DatmosError: the weights are not this model's.
-    """
-    try:
-        missing, unknown = model.load_state_dict(weights, strict=False)
-    except RuntimeError as error:
-        raise DatmosError(f"weights that do not fit the model: {str(error).splitlines()[-1].strip()}") from None
-    lacking = [name for name in missing if name.startswith("encoder.")]
-    unknown = [name for name in unknown if "masked_spec_embed" not in name]
-    if lacking or unknown:
-        raise DatmosError(f"weights that do not fit the model: missing {lacking[:3]}, unknown {unknown[:3]}")
-    return model
-
-
-def save_models(
-    folder: Path, recipe: Recipe, details: Mapping[str, Any], weights: Mapping[int, Mapping[str, Tensor]]
-) -> None:
-    """Write ``config.json`` and one ``seed_<n>.safetensors`` for every seed into an existing folder."""
-    config = json.loads(recipe.config.to_json_string(use_diff=False))
-    write_json(
-        folder / "config.json",
-        {
-            **details,
-            "seeds": list(weights),
-            "model": recipe.shape._asdict(),
-            "encoder": {name: value for name, value in config.items() if name not in UNSAVED},
-            "extractor": json.loads(recipe.extractor.to_json_string()),
-        },
-    )
-    for seed, tensors in weights.items():
-        save_file({n: value.contiguous() for n, value in tensors.items()}, folder / f"seed_{seed}.safetensors")
-
-
-UNSAVED = ("_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype")  # where it came from
-
-
-def load_recipe(folder: Path) -> tuple[Recipe, dict[str, Any]]:
-    """Read the config that `save_models` wrote: the recipe, and everything in the file."""
-    import transformers
-
-    content = read_json(folder / "config.json")
-    shape = Shape(**content["model"] | {"aspects": tuple(content["model"]["aspects"])})
-    encoder = dict(content["encoder"])
-    config = transformers.AutoConfig.for_model(encoder.pop("model_type"), **encoder)
-    extractor_kind = getattr(transformers, content["extractor"]["feature_extractor_type"])
-    return Recipe(shape, config, extractor_kind.from_dict(content["extractor"])), content
-
-
-def load_model(folder: Path, recipe: Recipe, seed: int) -> AudioboxModel:
-    """Read one seed's model of a folder that `save_models` wrote, in evaluation mode."""
-    return load_weights(make_model(recipe), load_file(folder / f"seed_{seed}.safetensors")).eval()
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

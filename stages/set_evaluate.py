@@ -1,0 +1,56 @@
+"""Score all strategies, combinations and references on an evaluation set: `python stages/set_evaluate.py pam`."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from datmos.audiobox.predict import predict_rows
+from datmos.ceilings import noise_ceilings
+from datmos.comparison import compare
+from datmos.device import pick_device
+from datmos.errors import run_stage
+from datmos.evaluation_set import predict_set
+from datmos.files import rounded, write_metrics, write_parquet, write_text
+from datmos.metrics import evaluate_predictions
+from datmos.params import load_params
+from datmos.significance import compare_strategies
+from datmos.store import EmbeddingStore
+from datmos.tables import agreement_table, significance_table, table1, uncertainty_table, within_table
+from datmos.uncertainty import evaluate_uncertainty
+
+
+def main() -> None:
+    """Write data/sets/<set>/predictions/, and scores and tables to metrics/sets/<set>/."""
+    name, params = sys.argv[1], load_params()
+    data, out, aspects = Path("data/sets", name), Path("metrics/sets", name), params.data.aspects
+    clips, everything = pd.read_parquet(data / "manifest.parquet"), pd.read_parquet("data/manifest.parquet")
+    train = everything[everything["split"] == "train"]
+    predictions = predict_set(
+        params, list(clips["clip_id"]), EmbeddingStore(data / "embeddings"), train,
+        EmbeddingStore(Path("data/embeddings")), pick_device(),
+    )  # fmt: skip
+    predictions |= predict_rows(params, clips, params.evaluation_sets[name].root, pick_device())
+    predictions = {one: predictions[one] for one in params.compared}
+    manifest = pd.concat([train, clips])
+    metrics = {one: evaluate_predictions(rows, manifest, aspects) for one, rows in predictions.items()}
+    uncertainty = {one: evaluate_uncertainty(predictions[one], manifest, aspects)[0] for one in params.trained}
+    significance = compare_strategies(predictions, clips, aspects, params.compared_against, params.rivals_of)
+    ceilings = noise_ceilings(clips, aspects)
+    for one, rows in predictions.items():
+        write_parquet(data / f"predictions/{one}.parquet", rows)
+    write_metrics(out / "strategies.json", metrics)
+    write_metrics(out / "uncertainty.json", uncertainty)
+    write_metrics(out / "significance.json", significance)
+    write_metrics(out / "ceilings.json", ceilings)
+    write_metrics(out / "comparison.json", compare(metrics, params.evaluate.baseline, aspects))
+    metrics, uncertainty, significance, ceilings = rounded([metrics, uncertainty, significance, ceilings])
+    write_text(out / "table1.md", table1(metrics, aspects, significance, ceilings))
+    write_text(out / "agreement.md", agreement_table(metrics, aspects, ceilings))
+    write_text(out / "within.md", within_table(metrics, aspects))
+    write_text(out / "significance.md", significance_table(significance, aspects))
+    write_text(out / "uncertainty.md", uncertainty_table(uncertainty, aspects))
+
+
+if __name__ == "__main__":
+    run_stage(main)

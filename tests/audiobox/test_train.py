@@ -1,0 +1,88 @@
+"""From params to fine-tuned models, and from models to predictions, as the stages do it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from datmos.audiobox.domains import embed_clips, label_train_clips
+from datmos.audiobox.predict import predict_published, predict_rows
+from datmos.audiobox.recipe import load_weights, make_model
+from datmos.audiobox.train import finetune_strategy
+from datmos.audiobox.waveforms import collate
+from datmos.params import Params
+from datmos.processes import ALONE
+from made_clips import RATE, WINDOW, Made, make_clips
+from meta import meta_model, save_checkpoint_pt
+
+CPU = torch.device("cpu")
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def params_of(made: Made, **finetune: Any) -> Params:
+    raw = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    raw["data"] |= {"kind": "ratings", "root": str(made.folder), "aspects": ["PQ", "PC"]}
+    raw |= {"seeds": [3, 1], "kmeans": raw["kmeans"] | {"k": 2}}
+    raw["audio"] |= {"clip_seconds": WINDOW}
+    strategies = {
+        "tuned": {"domains": "source", "lambda": 0.0},
+        "both": {"domains": "source_kmeans", "lambda": [0.5, 0.1]},
+    }
+    raw["finetune"] |= {"strategies": strategies, "encoder": str(made.folder / "wavlm"), "revision": None}
+    raw["finetune"] |= {"epochs": 1, "batch_size": 6, "mlp_layers": 2} | finetune
+    return Params.model_validate(raw)
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    monkeypatch.chdir(tmp_path)
+    made = make_clips(tmp_path)
+    return made._replace(manifest=made.manifest.assign(category="speech"))
+
+
+def test_clusters_are_of_the_encoders_own_time_means(made: Made) -> None:
+    train = made.manifest[made.manifest["split"] == "train"]
+    points = embed_clips(params_of(made), train, made.start, CPU)
+    model = load_weights(make_model(made.start.recipe), made.start.weights).eval()
+    (waveforms,) = made.training.waveforms.stream([[5]])
+    inputs = collate(waveforms, round(WINDOW * RATE), made.start.recipe.extractor, CPU)
+    with torch.inference_mode():
+        states = model.encoder(inputs["input_values"][:, : len(waveforms[0])]).last_hidden_state[0]
+    assert points.shape == (12, states.shape[1])
+    # the group norm hears the padding too: alike, not the same
+    assert np.corrcoef(points[5], states.mean(dim=0).numpy())[0, 1] > 0.9
+    labels, summary = label_train_clips(params_of(made), "both", train, CPU)
+    assert list(labels.columns) == ["clip_id", "source", "kmeans"]
+    assert labels["source"].tolist() == [0, 1] * 6
+    assert summary["kmeans"]["domains"] == 2
+
+
+def test_trained_saved_and_predicted(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    published = save_checkpoint_pt(meta_model(monkeypatch), made.folder / "checkpoint.pt")
+    params = params_of(made, published={"meta": {"model": str(published)}})
+    train = made.manifest[made.manifest["split"] == "train"]
+    for name in params.finetune.strategies:
+        labels, _ = label_train_clips(params, name, train, CPU)
+        folder = Path("data/finetuned", name)
+        finetune_strategy(params, name, made.manifest, labels, folder, Path(f"{name}.csv"), ALONE)
+        files = sorted(path.name for path in folder.iterdir())
+        assert files == ["config.json", "curves.csv", "seed_1.safetensors", "seed_3.safetensors"]
+    curves = pd.read_csv("both.csv")
+    both = (curves["domain_accuracy_source"] + curves["domain_accuracy_kmeans"]) / 2
+    assert np.allclose(curves["domain_accuracy"], both, atol=1e-4)
+    assert list(Path(".cache/training").iterdir()) == []
+    tables = predict_rows(params, made.manifest, made.folder, CPU)
+    assert list(tables) == ["tuned", "both", "meta"]
+    assert list(tables["both"].columns) == ["clip_id", "seed", "PQ", "PC", "PQ_std", "PC_std", "cov_PQ_PC"]
+    assert tables["both"]["seed"].tolist() == [1] * 18 + [3] * 18
+    assert (tables["both"]["PQ_std"] > 0).all()
+    assert list(tables["meta"].columns) == ["clip_id", "seed", "PQ", "PC"]
+    paths = [made.folder / name for name in made.manifest["path"]]
+    other_way = predict_published(str(published), None, ["PC", "PQ"], paths, CPU).scores
+    assert np.array_equal(tables["meta"][["PC", "PQ"]].to_numpy()[:18], other_way)
+    # a first epoch at 1e-5 leaves predictions near the mean of the train ratings
+    assert abs(tables["tuned"]["PQ"].mean() - train["PQ"].mean()) < 1.5
