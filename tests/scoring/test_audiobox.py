@@ -8,9 +8,10 @@ import pytest
 import soundfile
 import torch
 from audiobox_aesthetics import infer
-from datmos.audiobox.weights import Recipe, load_published, load_weights, make_model, save_models
 
 from datmos.audiobox.predict import predict_finetuned
+from datmos.audiobox.recipe import Recipe, load_weights, make_model, save_models
+from datmos.audiobox.sources import load_published, load_start
 from datmos.scorer import load
 from meta import TRANSFORM, meta_model, save_checkpoint_pt, save_for_hub
 from tiny import checkpoint
@@ -56,8 +57,6 @@ def test_published_models_score_as_their_own_predictor(
 
 @pytest.mark.parametrize("family", ["wavlm", "xls-r", "data2vec-audio"])  # group norm; layer norm; always padded
 def test_finetuned_models_score_as_the_stage_does(family: str, clips: list[Path], tmp_path: Path) -> None:
-    from datmos.audiobox.weights import load_start
-
     start = load_start(str(checkpoint(tmp_path / "encoder", family)), None, ["A", "B"], 2)
     weights: dict[int, Any] = {}
     for seed in (0, 1):

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from datmos.audiobox.weights import load_start, load_weights, make_model
-from datmos.audiobox.weights import save_models as save_finetuned
 from safetensors import safe_open
 
 from datmos import load
+from datmos.audiobox.recipe import load_weights, make_model
+from datmos.audiobox.recipe import save_models as save_finetuned
+from datmos.audiobox.sources import load_start
 from datmos.errors import DatmosError
 from datmos.models import load_models
 from datmos.sharing.export import Wishes, export_predictor

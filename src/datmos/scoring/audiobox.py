@@ -15,16 +15,9 @@ from torch import Tensor, nn
 
 from datmos.audio import UnusableAudioError, file_digest
 from datmos.audiobox.model import AudioboxModel, count_frames, samples_of
+from datmos.audiobox.recipe import Recipe, load_model, load_recipe, load_weights, make_model
+from datmos.audiobox.sources import WINDOW, load_published
 from datmos.audiobox.waveforms import collate
-from datmos.audiobox.weights import (
-    WINDOW,
-    Recipe,
-    load_model,
-    load_published,
-    load_recipe,
-    load_weights,
-    make_model,
-)
 from datmos.encoders.onednn import use_onednn
 from datmos.scoring.model import WindowScores
 from datmos.scoring.windows import Windowing
