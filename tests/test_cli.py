@@ -82,3 +82,9 @@ def test_ratings_from_writes_ratings_and_the_command_that_uses_them(tmp_path: Pa
     assert "MOS must be a finite number" in refused.stderr
     assert (tmp_path / "ratings.csv").read_bytes() == first
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_checking_params_imports_no_torch() -> None:
+    code = "import sys; from datmos.cli import main; main(); sys.exit('torch' in sys.modules)"
+    command = [sys.executable, "-c", code, "check", "params"]
+    assert subprocess.run(command, capture_output=True, cwd=REPOSITORY, check=False).returncode == 0

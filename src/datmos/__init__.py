@@ -1,1 +1,14 @@
-"""datmos: predictors of listener ratings that do not fall for spurious correlations."""
+"""datmos: predictors of listener ratings that do not fall for spurious correlations.
+
+``from datmos import load`` gives a scorer of audio: `datmos.scorer.load`.
+"""
+
+from importlib import import_module
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    """Find ``load`` when it is asked for: importing datmos, as every stage does, imports nothing else."""
+    if name == "load":
+        return import_module("datmos.scorer").load
+    raise AttributeError(f"module 'datmos' has no attribute '{name}'")

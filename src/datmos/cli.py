@@ -8,10 +8,13 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from datmos.datasets.command import add_ratings_from
+from datmos.demo.command import add_demo
 from datmos.errors import DatmosError, nearest, run_stage
-from datmos.files import replacing, write_metrics, write_text
+from datmos.files import write_metrics
 from datmos.params import Params, load_params
-from datmos.ratings import SPLITS, read_ratings
+from datmos.scoring.command import add_score
+from datmos.sharing.command import add_export
 
 
 def main() -> None:
@@ -36,8 +39,11 @@ def main() -> None:
     )
     apply.add_argument("preset", type=Path, help="for example presets/all_strategies.yaml")
     apply.set_defaults(run=_apply)
-    _add_ratings_from(commands)
+    add_ratings_from(commands)
     _add_select(commands)
+    add_score(commands)
+    add_export(commands)
+    add_demo(commands)
     arguments = parser.parse_args()
     run_stage(lambda: arguments.run(arguments))
 
@@ -79,41 +85,6 @@ def _apply(arguments: argparse.Namespace) -> None:
     from datmos.presets import apply_preset
 
     print("\n".join(apply_preset(arguments.preset, Path("params.yaml"))) or "params.yaml has all of it already")
-
-
-def _add_ratings_from(commands: Any) -> None:
-    from datmos.converters import CONVERTERS
-
-    known = "; ".join(f"{name}: {converter.expects}" for name, converter in CONVERTERS.items())
-    convert = commands.add_parser(
-        "ratings-from",
-        help="write the ratings.csv of a published corpus",
-        description=f"Write ratings.csv into a corpus' folder, and print the command that uses it. {known}.",
-    )
-    convert.add_argument("corpus", choices=list(CONVERTERS))
-    convert.add_argument("folder", type=Path)
-    convert.add_argument("--force", action="store_true", help="replace a ratings.csv that is there")
-    convert.set_defaults(run=_ratings_from)
-
-
-def _ratings_from(arguments: argparse.Namespace) -> None:
-    from datmos.converters import CONVERTERS, convert
-
-    corpus, folder = arguments.corpus, arguments.folder
-    path, converter = folder / "ratings.csv", CONVERTERS[corpus]
-    table = convert(corpus, folder)
-    if path.exists() and not arguments.force:
-        raise DatmosError(f"{path} is there already; --force replaces it")
-    with replacing(path) as temporary:
-        write_text(temporary, table.to_csv(index=False, lineterminator="\n"))
-        read_ratings(temporary, list(converter.aspects))  # refuses what a run would refuse
-    counts = table["split"].value_counts()
-    print(f"{path}: {', '.join(f'{counts[split]} {split}' for split in SPLITS)} clips")
-    aspects, scale = ",".join(converter.aspects), ",".join(f"{bound:g}" for bound in converter.scale)
-    print(
-        f"dvc exp run -S data.kind=ratings -S data.root={folder} -S 'data.aspects=[{aspects}]' "
-        f"-S 'data.scale=[{scale}]'"
-    )
 
 
 def _add_select(commands: Any) -> None:

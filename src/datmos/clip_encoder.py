@@ -120,7 +120,7 @@ class ClipEncoder:
                 stop.set()
                 raise
 
-        with progress, _one_thread(self._device), ThreadPoolExecutor(self._plan.workers) as threads:
+        with progress, one_thread(self._device), ThreadPoolExecutor(self._plan.workers) as threads:
             workers = [threads.submit(work) for _ in range(self._plan.workers)]
             try:
                 for worker in workers:
@@ -221,7 +221,7 @@ def _at_once() -> None:
 
 
 @contextmanager
-def _one_thread(device: torch.device) -> Iterator[None]:
+def one_thread(device: torch.device) -> Iterator[None]:
     """On a CPU: let every operation use one thread."""
     before = torch.get_num_threads()
     if device.type == "cpu":

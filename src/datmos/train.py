@@ -18,6 +18,7 @@ from datmos.loop import Split, Trained, Training
 from datmos.models import save_models
 from datmos.params import Params, StrategyParams
 from datmos.store import EmbeddingStore, batched
+from datmos.training_domain import fit_domain, save_domain
 
 
 class Member(NamedTuple):
@@ -44,7 +45,8 @@ def train_strategy(
         manifest: all clips.
         store: their embeddings.
         domains: table of the train clips: clip_id, and a column of labels for each adversary.
-        models: folder to write, as `datmos.models.save_models` does, with the curves of every seed in curves.csv.
+        models: folder to write, as `datmos.models.save_models` does, with the curves of every seed in curves.csv
+            and where the train clips lie among all sound (`datmos.training_domain`).
         curves: CSV to write: per epoch task loss and validation loss (of the strategy's task loss), adversarial
             loss (nats) and domain accuracy (0..1) on the train clips, means over seeds.
 
@@ -57,15 +59,18 @@ def train_strategy(
     config = describe(params, name, store) | {
         "seeds": {seed: {"best_epoch": result.best_epoch} for seed, result in trained.items()}
     }
+    rows = {split: store.rows(clips["clip_id"]) for split, clips in manifest.groupby("split")}
+    domain = fit_domain(store.pooled[rows["train"]], store.pooled[rows["valid"]])
     with replacing(models) as folder:
         folder.mkdir()
+        save_domain(folder, domain)
         save_models(folder, config, {seed: result.weights for seed, result in trained.items()})
         write_csv(folder / "curves.csv", every_seed.reset_index("seed"))
     write_csv(curves, every_seed.groupby("epoch", as_index=False).mean())
 
 
 def describe(params: Params, name: str, store: EmbeddingStore) -> dict[str, Any]:
-    """Return the config of the strategy's models: the recipe, and all that is needed to make its heads again."""
+    """Return the config of the strategy's models: the recipe, and all that is needed to score audio with them."""
     strategy = params.strategies[name]
     return {
         "strategy": name,
@@ -74,6 +79,8 @@ def describe(params: Params, name: str, store: EmbeddingStore) -> dict[str, Any]
         "kind": strategy.head,
         "head": head_options(params, strategy, store)._asdict(),
         "encoder": store.info,
+        "encoder_params": params.encoder.model_dump(mode="json"),
+        "audio": params.audio.model_dump(mode="json"),
     }
 
 

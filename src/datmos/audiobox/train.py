@@ -79,6 +79,7 @@ def finetune_strategy(
     details = {
         "strategy": name,
         **strategy.model_dump(by_alias=True, mode="json"),
+        "scale": params.data.scale,
         "window_seconds": params.audio.clip_seconds,
         "offset": params.audio.offset,
         "best_epochs": {str(seed): result.best_epoch for seed, result in results.items()},

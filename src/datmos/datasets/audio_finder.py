@@ -2,15 +2,48 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from datmos.errors import listing
 
 EXTENSIONS = frozenset(
-    {".aac", ".aif", ".aiff", ".flac", ".m4a", ".mka", ".mp2", ".mp3", ".mp4"}
-    | {".oga", ".ogg", ".opus", ".wav", ".weba", ".webm", ".wma"}
+    {
+        ".aac",
+        ".ac3",
+        ".aif",
+        ".aiff",
+        ".amr",
+        ".au",
+        ".caf",
+        ".flac",
+        ".g722",
+        ".m4a",
+        ".mka",
+        ".mp2",
+        ".mp3",
+        ".mp4",
+    }
+    | {".oga", ".ogg", ".opus", ".w64", ".wav", ".weba", ".webm", ".wma", ".wv"}
 )
+
+
+def audio_below(root: Path) -> Iterator[PurePosixPath]:
+    """Yield the audio files below a folder, relative to it; links are followed, but not in circles."""
+    for folder, folders, files in os.walk(root, followlinks=True):
+        here = os.path.realpath(folder)
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and not _contains(folder, name, here)
+        )
+        inside = PurePosixPath(Path(folder).relative_to(root).as_posix())
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS:
+                yield inside / name
+
+
+def _contains(folder: str, name: str, here: str) -> bool:
+    """Tell whether a folder is a link to one that it lies in."""
+    return Path(here).is_relative_to(os.path.realpath(Path(folder) / name))
 
 
 class AudioFinder:
@@ -22,13 +55,9 @@ class AudioFinder:
 
     def __init__(self, root: Path) -> None:
         self._by_name: dict[str, list[PurePosixPath]] = defaultdict(list)
-        for folder, folders, files in os.walk(root, followlinks=True):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            inside = PurePosixPath(Path(folder).relative_to(root).as_posix())
-            for name in sorted(files):
-                if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS:
-                    for key in {Path(name).stem.lower(), name.lower()}:
-                        self._by_name[key].append(inside / name)
+        for path in audio_below(root):
+            for key in {Path(path.name).stem.lower(), path.name.lower()}:
+                self._by_name[key].append(path)
 
     def named(self, name: str) -> list[str]:
         """Return files whose name, with or without its extension, is ``name``, relative to the root."""

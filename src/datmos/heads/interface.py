@@ -106,9 +106,10 @@ class Head(nn.Module, ABC):
         mean = self.half_range * out[..., :a] + self.middle
         if not self.training and self.spread.any():
             return Gaussian(mean, self.spread.unsqueeze(1).expand(*out.shape[:2], a, a))
-        rows, columns = torch.triu_indices(a, a, offset=1, device=out.device)
         factor = torch.diag_embed(functional.softplus(out[..., a : 2 * a]))  # (M, B, A, A)
-        factor[..., rows, columns] = out[..., 2 * a :]
+        if a > 1:  # with one aspect the indices are empty, which ONNX can't express
+            rows, columns = torch.triu_indices(a, a, offset=1, device=out.device)
+            factor[..., rows, columns] = out[..., 2 * a :]
         return Gaussian(mean, self.half_range * factor)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from datmos.converters import CONVERTERS, convert
+from datmos.datasets.converters import CONVERTERS, convert
 from datmos.errors import DatmosError
 from datmos.ratings import read_ratings
 

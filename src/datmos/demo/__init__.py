@@ -1,0 +1,1 @@
+"""The web demo: drop a file, see its scores."""

@@ -1,0 +1,1 @@
+"""Scoring audio with trained models: windows, models, results, and the command."""

@@ -1,0 +1,282 @@
+"""Decoding, encoding and scoring side by side, with results in the order of the clips.
+
+Workers are threads. Each opens a clip and scores its windows one after another; when no clip is left to open, it
+helps with those that others have opened, so that one long clip keeps all cores busy. As in `datmos.clip_encoder`,
+on a CPU every core computes one window at a time on one thread, so that a score never depends on what else is
+scored; on a GPU windows of one length, of one clip or many, are computed together.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Generator, Iterable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from datmos.audio import UnusableAudioError
+from datmos.clip_encoder import GPU_BATCH, GPU_WORKERS, one_thread
+from datmos.errors import DatmosError
+from datmos.scoring.model import WindowModel, WindowScores
+from datmos.scoring.score import Failure, Score, ScoredWindow, make_score
+from datmos.scoring.windows import Window, Windows
+
+Inputs = dict[str, torch.Tensor]  # of one window
+AHEAD = 1000  # clips that may be finished before an earlier one is
+
+
+class Item(NamedTuple):
+    """A clip to score."""
+
+    path: str | None
+    open: Callable[[], Iterable[tuple[int, np.ndarray]]]  # sample rate and channels, block by block
+
+
+class Plan(NamedTuple):
+    """How the work is laid out."""
+
+    workers: int
+    batch_size: int  # windows in a batch
+    at_once: int  # batches on the device at a time
+
+
+def plan_scoring(model: WindowModel, workers: int | None, batch_seconds: float | None) -> Plan:
+    """On a CPU a window a core; else batches, decoded in threads ahead of the device."""
+    for name, value in (("workers", workers), ("batch_seconds", batch_seconds)):
+        if value is not None and not value > 0:
+            raise DatmosError(f"{name}: a number above 0 is expected, got {value:g}")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if model.device.type == "cpu":
+        workers = workers or cores
+        return Plan(workers, 1, workers)
+    wanted = GPU_BATCH if batch_seconds is None else max(1, int(batch_seconds / model.windowing.seconds))
+    return Plan(workers or max(2, min(cores, GPU_WORKERS)), wanted, 1)
+
+
+class Engine:
+    """Scores clips with a model."""
+
+    def __init__(self, model: WindowModel, plan: Plan, hop_seconds: float | None) -> None:
+        self._model, self._plan, self._hop_seconds = model, plan, hop_seconds
+        self._batch_size = plan.batch_size
+        self._changed = threading.Condition()  # guards all that follows
+        self._open: list[_Job] = []  # clips that may have windows left
+        self._results: dict[int, Score | Failure] = {}
+        self._opened = self._given = 0
+        self._ended = False
+        self._stop = False
+        self._problem: BaseException | None = None
+        self._on_device, self._taking = threading.Semaphore(plan.at_once), threading.Lock()
+
+    def run(self, items: Iterable[Item]) -> Generator[Score | Failure, None, None]:
+        """Yield the results in order."""
+        self._items = iter(items)
+        workers = [threading.Thread(target=self._work, daemon=True) for _ in range(self._plan.workers)]
+        with one_thread(self._model.device):
+            try:
+                for worker in workers:
+                    worker.start()
+                while True:
+                    with self._changed:
+                        self._changed.wait_for(self._is_next_known)
+                        if self._problem is not None:
+                            raise self._problem
+                        if self._given not in self._results:
+                            return
+                        result = self._results.pop(self._given)
+                        self._given += 1
+                        self._changed.notify_all()
+                    yield result
+            finally:  # also when whoever asked wants no more, or interrupts
+                with self._changed:
+                    self._stop = True
+                    self._changed.notify_all()
+                for worker in workers:
+                    worker.join()
+
+    def _is_next_known(self) -> bool:
+        return (
+            self._problem is not None
+            or self._given in self._results
+            or (self._ended and self._given == self._opened)
+        )
+
+    def _work(self) -> None:
+        if self._model.device.type == "cpu":
+            torch.set_num_threads(1)  # of this thread, whatever another scorer sets meanwhile
+        try:
+            own: _Job | None = None
+            while True:
+                batch: list[tuple[_Job, int, Window]] = []
+                while len(batch) < self._batch_size:
+                    own = own if own is not None and not own.exhausted else self._find_job(wait=not batch)
+                    if own is None:
+                        break
+                    taken = own.take()
+                    if taken is not None:
+                        batch.append((own, *taken))
+                    elif own.is_done():
+                        self._finish(own)
+                if not batch:
+                    return
+                self._score(batch)
+        except BaseException as problem:
+            with self._changed:
+                self._problem = self._problem or problem
+                self._stop = True
+                self._changed.notify_all()
+
+    def _find_job(self, wait: bool) -> "_Job | None":
+        """Open the next clip, or find one to help with; None when there is none, or none right now."""
+        while True:
+            with self._changed:
+                self._open = [job for job in self._open if not job.exhausted]
+                helpless = wait and not self._open
+                if helpless and not self._ended:
+                    self._changed.wait_for(lambda: self._stop or self._ended or self._may_open())
+                if self._stop:
+                    return None
+                may_open = self._may_open()
+            # not while others are kept from results: the items may come from a slow source
+            if may_open and self._taking.acquire(blocking=helpless):
+                try:
+                    job = self._open_next()
+                finally:
+                    self._taking.release()
+                if job is not None:
+                    return job
+                continue
+            with self._changed:
+                if self._open or self._ended or not wait:
+                    return self._open[0] if self._open else None
+
+    def _may_open(self) -> bool:
+        return not self._ended and self._opened - self._given < AHEAD
+
+    def _open_next(self) -> "_Job | None":
+        item = None if self._ended else next(self._items, None)
+        with self._changed:
+            if item is None:
+                self._ended = True
+                self._changed.notify_all()
+                return None
+            job = _Job(self._opened, item, Windows(item.open(), self._model.windowing, self._hop_seconds))
+            self._opened += 1
+            self._open.append(job)
+            return job
+
+    def _score(self, batch: "list[tuple[_Job, int, Window]]") -> None:
+        full = self._model.windowing.length
+        groups: dict[tuple[torch.Size, ...], list[tuple[Inputs, tuple[_Job, int, Window]]]] = {}
+        for entry in batch:
+            inputs = self._model.prepare(entry[2].waveform)
+            groups.setdefault(tuple(value.shape for value in inputs.values()), []).append((inputs, entry))
+        for group in groups.values():
+            fill = any(len(window.waveform) == full for _, (_, _, window) in group)
+            with self._on_device:
+                scores = self._run([inputs for inputs, _ in group], fill)
+            for (_, (job, number, window)), score in zip(group, scores, strict=True):
+                job.put(number, window, score)
+                if job.is_done():
+                    self._finish(job)
+
+    def _run(self, inputs: list[Inputs], fill: bool) -> list[WindowScores | UnusableAudioError]:
+        """Score windows of one length; on a device whose memory runs out, in ever smaller batches."""
+        results: list[WindowScores | UnusableAudioError] = []
+        while len(results) < len(inputs):
+            size = self._batch_size
+            part = inputs[len(results) : len(results) + size]
+            try:
+                # always one shape, so that the same kernels run for every window: the last batch is filled up
+                results += self._compute([*part, *[part[-1]] * (size - len(part) if fill else 0)])[: len(part)]
+            except UnusableAudioError as error:
+                alone = len(part) == 1
+                results += [error] if alone else [one for row in part for one in self._run([row], fill)]
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise DatmosError(
+                        f"not even one window of {self._model.windowing.seconds:g} s fits the memory of "
+                        f"{self._model.device}. Score on the CPU (device cpu)."
+                    ) from None
+                self._batch_size = size // 2
+                torch.cuda.empty_cache()
+        return results
+
+    def _compute(self, rows: list[Inputs]) -> list[WindowScores]:
+        with torch.inference_mode():
+            scores = self._model({name: torch.stack([row[name] for row in rows]) for name in rows[0]})
+        distances = [None] * len(rows) if scores.distance is None else scores.distance
+        return [WindowScores(*one) for one in zip(scores.mean, scores.covariance, distances, strict=True)]
+
+    def _finish(self, job: "_Job") -> None:
+        if not job.claim():
+            return
+        result = job.result(self._model)
+        with self._changed:
+            self._results[job.number] = result
+            self._changed.notify_all()
+
+
+class _Job:
+    """A clip in work: whoever is free takes its next window."""
+
+    def __init__(self, number: int, item: Item, cut: Windows) -> None:
+        self.number, self.exhausted = number, False
+        self._item, self._cut = item, cut
+        self._windows = iter(cut)
+        self._decoding, self._counting = threading.Lock(), threading.Lock()
+        self._taken = self._pending = 0
+        self._claimed = False
+        self._scored: dict[int, ScoredWindow] = {}
+        self._error: str | None = None
+
+    def take(self) -> tuple[int, Window] | None:
+        """Decode the next window that has any sound; None when there is none."""
+        with self._decoding:
+            while not self.exhausted:
+                try:
+                    window = next(self._windows, None)
+                except (UnusableAudioError, OSError) as error:
+                    self._error, window = str(error), None
+                with self._counting:
+                    if window is None or self._error is not None:
+                        self.exhausted = True
+                        return None
+                    number = self._taken
+                    self._taken += 1
+                    if window.silent:
+                        self._scored[number] = ScoredWindow(window.start, None, None, None)
+                        continue
+                    self._pending += 1
+                return number, window
+        return None
+
+    def put(self, number: int, window: Window, score: WindowScores | UnusableAudioError) -> None:
+        """Keep a window's score."""
+        with self._counting:
+            self._pending -= 1
+            if isinstance(score, UnusableAudioError):
+                self._error = self._error or str(score)
+            else:
+                distance = None if score.distance is None else float(score.distance)
+                self._scored[number] = ScoredWindow(window.start, score.mean, score.covariance, distance)
+
+    def is_done(self) -> bool:
+        """Tell whether nothing is left to be taken or put."""
+        with self._counting:
+            return self.exhausted and self._pending == 0
+
+    def claim(self) -> bool:
+        """Return True to the first who asks."""
+        with self._counting:
+            self._claimed, before = True, self._claimed
+            return not before
+
+    def result(self, model: WindowModel) -> Score | Failure:
+        """Put the windows together."""
+        if self._error is not None:
+            return Failure(self._item.path, self._error)
+        scored = [self._scored[number] for number in sorted(self._scored)]
+        if all(window.mean is None for window in scored):
+            return Failure(self._item.path, "silent in every window")
+        return make_score(self._item.path, model, self._cut, scored)

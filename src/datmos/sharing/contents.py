@@ -1,0 +1,85 @@
+"""What a folder of models holds, in words for the card."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+WEIGHTS = {  # of frozen encoders: where they come from
+    "distillmos": "they come with the Python package distillmos",
+    "transformers": "they are downloaded from the Hugging Face hub",
+    "torchaudio": "torchaudio downloads them",
+}
+
+
+class Contents(NamedTuple):
+    """What the card says of the models themselves."""
+
+    aspects: list[str]
+    scale: tuple[float, float]
+    recipe: str  # how they were trained
+    inside: dict[str, str]
+    encoder_weights: str
+    seconds: float  # of a window
+    sample_rate: int
+    base_model: str | None  # on the hub
+    knows_domain: bool  # whether scores come with a distance from the train clips
+
+
+def describe_heads(configs: Mapping[str, Mapping[str, Any]], choice: Mapping[str, str]) -> Contents:
+    """Describe heads on a frozen encoder.
+
+    Args:
+        configs: ``{strategy: config of its models}``.
+        choice: ``{aspect: strategy}``.
+    """
+    config = next(iter(configs.values()))
+    encoder, params, audio = config["encoder"], config["encoder_params"], config["audio"]
+    if len(configs) > 1:
+        own = ", ".join(f"{aspect} by {name}" for aspect, name in choice.items())
+        recipe = f"each aspect by the strategy that erred least on sources left out of its training ({own})"
+    else:
+        recipe = _adversaries(config)
+    revision = f", revision {encoder['revision']}" if encoder["revision"] else ""
+    heads = sorted({own["kind"] for own in configs.values()})
+    low, high = config["head"]["scale"]
+    return Contents(
+        aspects=list(choice),
+        scale=(low, high),
+        recipe=recipe,
+        inside={
+            "Encoder (frozen)": f"{encoder['name']}{revision}, layer {', '.join(map(str, encoder['layers']))}",
+            "Head": f"{', '.join(heads)}, {len(config['seeds'])} seed(s)",
+        },
+        encoder_weights=f"The encoder's weights are not in this folder: {WEIGHTS[params['kind']]}.",
+        seconds=audio["clip_seconds"],
+        sample_rate=encoder["sample_rate"],
+        base_model=params["model"] if params["kind"] == "transformers" else None,
+        knows_domain=True,
+    )
+
+
+def describe_finetuned(config: Mapping[str, Any], encoder: str | None) -> Contents:
+    """Describe fine-tuned models; ``encoder`` is what they were trained from, if that is known."""
+    low, high = config["scale"]
+    kind = config["encoder"]["model_type"]
+    return Contents(
+        aspects=list(config["model"]["aspects"]),
+        scale=(low, high),
+        recipe=f"{_adversaries(config)}, which reached the encoder too",
+        inside={
+            "Encoder (fine-tuned)": kind if encoder is None else f"{kind}, from {encoder}",
+            "Heads": f"a perceptron for each aspect, {len(config['seeds'])} seed(s)",
+        },
+        encoder_weights="The encoder's weights are in this folder, since they were trained.",
+        seconds=config["window_seconds"],
+        sample_rate=config["extractor"]["sampling_rate"],
+        base_model=encoder if encoder is not None and encoder.count("/") == 1 else None,
+        knows_domain=False,
+    )
+
+
+def _adversaries(config: Mapping[str, Any]) -> str:
+    lambdas = config["lambda"] if isinstance(config["lambda"], list) else [config["lambda"]]
+    if not any(lambdas):
+        return f"strategy {config['strategy']}, without an adversary"
+    weights = " and ".join(f"{value:g}" for value in lambdas)
+    return f"strategy {config['strategy']}, a domain adversary on `{config['domains']}` (lambda {weights})"

@@ -1,0 +1,55 @@
+"""Where a model's train clips lie among all sound, so that a clip that is nothing like them can be told."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+from threadpoolctl import threadpool_limits
+
+CLUSTERS = 8  # at most; fixed, so that `kmeans.k` does not retrain strategies that know no clusters
+FILE = "domain.safetensors"
+
+
+class TrainingDomain(NamedTuple):
+    """Clusters of the train clips' time-mean embeddings, and how far validation clips are from them."""
+
+    mean: np.ndarray  # (D,) float64, of the train clips
+    std: np.ndarray  # (D,)
+    centres: np.ndarray  # (K, D), of K-means on standardised channels
+    validation: np.ndarray  # (N,) ascending: distances of the validation clips
+
+    def distance(self, pooled: np.ndarray) -> np.ndarray:
+        """Distance of clips (B, D) to the nearest centre, (B,): root mean square over channels, in train SDs."""
+        points = (pooled.astype(np.float64) - self.mean) / self.std
+        squares = np.square(points[:, None] - self.centres).mean(axis=2)  # (B, K)
+        distances: np.ndarray = np.sqrt(squares.min(axis=1))
+        return distances
+
+    def percentile(self, distance: float) -> float:
+        """Return the percentage of validation clips that are no farther away than ``distance``."""
+        return 100.0 * float(np.searchsorted(self.validation, distance, side="right")) / len(self.validation)
+
+
+def fit_domain(train: np.ndarray, validation: np.ndarray) -> TrainingDomain:
+    """Describe the train clips by time means of their embeddings, (N, D) each."""
+    from sklearn.cluster import KMeans  # here: scoring, which starts often, needs no scikit-learn
+
+    points = train.astype(np.float64)
+    mean, std = points.mean(axis=0), points.std(axis=0)
+    std = np.where(std > 1e-3 * np.median(std), std, 1.0)  # a channel that hardly varies tells nothing
+    points = (points - mean) / std
+    with threadpool_limits(1):  # threads add up centres in the order they finish: not the same bits every time
+        fitted = KMeans(min(CLUSTERS, len(points)), n_init=4, random_state=0).fit(points)
+    domain = TrainingDomain(mean, std, fitted.cluster_centers_, np.empty(0))
+    return domain._replace(validation=np.sort(domain.distance(validation)))
+
+
+def save_domain(folder: Path, domain: TrainingDomain) -> None:
+    """Write the domain into a folder of models."""
+    save_file({name: np.ascontiguousarray(value) for name, value in domain._asdict().items()}, folder / FILE)
+
+
+def load_domain(folder: Path) -> TrainingDomain:
+    """Read what `save_domain` wrote."""
+    return TrainingDomain(**load_file(folder / FILE))
