@@ -13,7 +13,9 @@ from datmos.audiobox.domains import embed_clips, label_train_clips
 from datmos.audiobox.predict import predict_published, predict_rows
 from datmos.audiobox.recipe import load_weights, make_model
 from datmos.audiobox.train import finetune_strategy
+from datmos.audiobox.training_set import read_start
 from datmos.audiobox.waveforms import collate
+from datmos.errors import DatmosError
 from datmos.params import Params
 from datmos.processes import ALONE
 from made_clips import RATE, WINDOW, Made, make_clips
@@ -86,3 +88,9 @@ def test_trained_saved_and_predicted(made: Made, monkeypatch: pytest.MonkeyPatch
     assert np.array_equal(tables["meta"][["PC", "PQ"]].to_numpy()[:18], other_way)
     # a first epoch at 1e-5 leaves predictions near the mean of the train ratings
     assert abs(tables["tuned"]["PQ"].mean() - train["PQ"].mean()) < 1.5
+
+
+def test_a_start_that_cannot_be_read_names_the_setting(made: Made) -> None:
+    (made.folder / "wavlm/model.safetensors").unlink()
+    with pytest.raises(DatmosError, match=r"finetune\.encoder: the folder '.*' holds no audio encoder"):
+        read_start(params_of(made))

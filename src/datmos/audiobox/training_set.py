@@ -4,13 +4,21 @@ import pandas as pd
 
 from datmos.audiobox.sources import Start, load_start
 from datmos.audiobox.waveforms import Hearing, Waveforms
+from datmos.errors import DatmosError
 from datmos.params import Params
 
 
 def read_start(params: Params) -> Start:
-    """Read what ``finetune.encoder`` names."""
+    """Read what ``finetune.encoder`` names.
+
+    Raises:
+        DatmosError: see `load_start`.
+    """
     finetune = params.finetune
-    return load_start(finetune.encoder, finetune.revision, params.data.aspects, finetune.mlp_layers)
+    try:
+        return load_start(finetune.encoder, finetune.revision, params.data.aspects, finetune.mlp_layers)
+    except DatmosError as error:
+        raise DatmosError(f"finetune.encoder: {error}") from None
 
 
 def read_clips(params: Params, clips: pd.DataFrame, sample_rate: int, keep: int = 0) -> Waveforms:
