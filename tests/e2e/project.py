@@ -86,6 +86,7 @@ class Project:
     def go_back(self) -> None:
         """Return to the committed state, from git and from DVC's cache."""
         self.run("git", "checkout", "--quiet", "--force", ".")
+        self.run("git", "clean", "--quiet", "-d", "--force", "metrics", "plots")  # of strategies that were added
         self.run("dvc", "checkout", "--quiet", "--force")
 
 
