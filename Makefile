@@ -11,7 +11,7 @@ PYTEST := pytest -n 2 --dist worksteal
 
 .PHONY: run test fast lint
 
-run: $(VENV)/.installed
+run: $(VENV)/.run
 	dvc repro
 
 test: lint
@@ -20,12 +20,15 @@ test: lint
 fast: lint
 	$(PYTEST) -m "not e2e"
 
-lint: $(VENV)/.installed
+lint: $(VENV)/.test
 	ruff format --check .
 	ruff check .
 	mypy
 
-$(VENV)/.installed: pyproject.toml
+# what a run needs, and what tests need besides
+$(VENV)/.run: EXTRA =
+$(VENV)/.test: EXTRA = [dev]
+$(VENV)/.run $(VENV)/.test: pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	python -m pip install --disable-pip-version-check -e '.[dev]'
+	python -m pip install --disable-pip-version-check -e '.$(EXTRA)'
 	touch $@

@@ -195,22 +195,35 @@ class TrainParams(_Section):
     shared_order: bool
 
 
-def _branches(domains: str, lambdas: tuple[float, ...]) -> tuple[str, ...]:
-    """Return the rules whose domains an adversary each reads; there must be as many lambdas."""
-    branches = BRANCHES.get(domains, (domains,))
-    if len(lambdas) != len(branches):
-        raise ValueError(
-            f"lambda: domains {domains} need {len(branches)}, one for {' and one for '.join(branches)}; "
-            f"got {list(lambdas)}"
-        )
-    return branches
-
-
-class StrategyParams(_Section):
-    """One training recipe: what an entry does not name is as in the paper's baseline."""
+class FinetuneStrategyParams(_Section):
+    """What the adversaries of a strategy read, and how much they weigh; of fine-tuning it is the whole recipe."""
 
     domains: DomainRule
     lambda_: Lambda
+
+    @model_validator(mode="after")
+    def _check_lambda(self) -> Self:
+        if len(self.lambda_) != len(self.branches):
+            raise ValueError(
+                f"lambda: domains {self.domains} need {len(self.branches)}, one for "
+                f"{' and one for '.join(self.branches)}; got {list(self.lambda_)}"
+            )
+        return self
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The rules whose domains an adversary each reads."""
+        return BRANCHES.get(self.domains, (self.domains,))
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether any gradient flows back from a domain classifier."""
+        return any(value > 0 for value in self.lambda_)
+
+
+class StrategyParams(FinetuneStrategyParams):
+    """One training recipe: what an entry does not name is as in the paper's baseline."""
+
     dropout: Annotated[Float, Field(ge=0, lt=1)]
     l2: NotNegative
     head: Literal["multigauss", "drasp", "aesa", "aspect_groups"] = "multigauss"
@@ -227,15 +240,14 @@ class StrategyParams(_Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        branches = _branches(self.domains, self.lambda_)
         if (self.head == "aspect_groups") != bool(self.groups):
             raise ValueError(
                 f"groups: lists of aspects are for head aspect_groups, which needs them; got {self.groups} with "
                 f"head {self.head}"
             )
-        if self.groups and len(self.groups) != len(branches):
+        if self.groups and len(self.groups) != len(self.branches):
             raise ValueError(
-                f"groups: one for each adversary ({', '.join(branches)}) is expected, got {len(self.groups)}"
+                f"groups: one for each adversary ({', '.join(self.branches)}) is expected, got {len(self.groups)}"
             )
         if (self.invariance == "none") != (self.invariance_weight == 0):
             raise ValueError(
@@ -243,28 +255,6 @@ class StrategyParams(_Section):
                 f"{self.invariance}"
             )
         return self
-
-    @property
-    def adversarial(self) -> bool:
-        """Whether any gradient flows back from a domain classifier."""
-        return any(value > 0 for value in self.lambda_)
-
-
-class FinetuneStrategyParams(_Section):
-    """One recipe of fine-tuning."""
-
-    domains: DomainRule
-    lambda_: Lambda
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _branches(self.domains, self.lambda_)
-        return self
-
-    @property
-    def adversarial(self) -> bool:
-        """Whether any gradient flows back from a domain classifier."""
-        return any(value > 0 for value in self.lambda_)
 
 
 class PublishedParams(_Section):

@@ -12,14 +12,6 @@ from datmos.errors import DatmosError
 from published import EVAL, LISTS, write_audio, write_subset
 
 
-@pytest.fixture
-def lists(shared: Path) -> Path:
-    folder = shared / "aes-natural"
-    if not folder.is_dir():
-        pytest.skip(f"the published lists are not here: {folder}")
-    return folder
-
-
 def test_the_full_lists(lists: Path) -> None:
     table = read_audiomos2025(lists, list(ASPECTS))
     assert table["split"].value_counts().to_dict() == {"eval": 3060, "train": 2700, "valid": 250}

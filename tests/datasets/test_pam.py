@@ -11,14 +11,6 @@ from datmos.errors import DatmosError
 from published import pam_paths, write_audio
 
 
-@pytest.fixture
-def lists(shared: Path) -> Path:
-    folder = shared / "aes-natural"
-    if not folder.is_dir():
-        pytest.skip(f"the published lists are not here: {folder}")
-    return folder
-
-
 def test_the_full_list(lists: Path) -> None:
     table = read_pam(lists, ["PQ", "CE"])
     assert (len(table), set(table["split"]), table["clip_id"].is_unique) == (1000, {"eval"}, True)

@@ -32,8 +32,7 @@ def test_of_a_ratings_file_an_evaluation_set_takes_the_eval_rows(tmp_path: Path)
         EVALUATION_SETS["ratings"](tmp_path, ["PQ"])
 
 
-def test_the_evaluation_clips_alone_are_those_of_the_whole(shared: Path) -> None:
-    lists = shared / "aes-natural"
+def test_the_evaluation_clips_alone_are_those_of_the_whole(lists: Path) -> None:
     whole = read_audiomos2025(lists, ["PQ", "CU"])
     alone = EVALUATION_SETS["audiomos2025"](lists, ["PQ", "CU"])
     expected = whole[whole["split"] == "eval"].reset_index(drop=True)
