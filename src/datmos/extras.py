@@ -13,4 +13,6 @@ def needs(extra: str, *modules: str) -> None:
     """
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
-        raise DatmosError(f"{', '.join(missing)}: not installed; type `pip install 'datmos[{extra}]'`")
+        raise DatmosError(
+            f"{', '.join(missing)}: not installed; in datmos' folder type `pip install -e '.[{extra}]'`"
+        )

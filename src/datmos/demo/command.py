@@ -10,7 +10,7 @@ def add_demo(commands: Any) -> None:
         "demo",
         help="a web page that scores a file",
         description="Serve a page on this machine: drop a file, see its scores with their uncertainty, the time "
-        "line and the spectrogram. Needs `pip install 'datmos[demo]'`. Nothing is sent to other machines.",
+        "line and the spectrogram. Needs `pip install -e '.[demo]'`. Nothing is sent to other machines.",
     )
     demo.add_argument("--model", help="as for `datmos score`")
     demo.add_argument("--port", type=int, help="default: the first free one from 7860")

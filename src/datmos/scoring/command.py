@@ -65,7 +65,7 @@ def add_score(commands: Any) -> None:
         "--ray",
         metavar="ADDRESS",
         help="score one .parquet list with Ray: 'local' (this machine), 'auto' or host:port (a cluster that runs); "
-        "--output is then a folder of parquet shards. Needs `pip install 'datmos[ray]'`",
+        "--output is then a folder of parquet shards. Needs `pip install -e '.[ray]'`",
     )
     score.add_argument(
         "--actors", type=int, metavar="N", help="with --ray: models at work; default: one a core or GPU"
