@@ -8,7 +8,7 @@ import pytest
 # One thread, for these tests and all that they start, and before torch is imported. Tests' models are tiny, so
 # threads would only wait for one another; and threads that spin while they wait take the core from the worker
 # beside this one, which then makes the first ones wait: twenty times slower.
-os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "NUMBA_NUM_THREADS": "1"}
 
 from made_up_task import World, make_world
 

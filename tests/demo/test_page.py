@@ -29,7 +29,9 @@ def test_without_gradio_the_message_says_what_to_type(monkeypatch: pytest.Monkey
     from datmos.demo import page
 
     monkeypatch.setattr("datmos.extras.find_spec", lambda name: None)
-    with pytest.raises(DatmosError, match=r"gradio: not installed; type `pip install -e '\.\[demo\]'`"):
+    with pytest.raises(
+        DatmosError, match=r"gradio: not installed; in datmos' folder type `pip install -e '\.\[demo\]'`"
+    ):
         page.make_page(None)  # type: ignore[arg-type]
 
 

@@ -88,6 +88,12 @@ class Project:
         self.run("git", "checkout", "--quiet", "--force", ".")
         self.run("git", "clean", "--quiet", "-d", "--force", "metrics", "plots")  # of strategies that were added
         self.run("dvc", "checkout", "--quiet", "--force")
+        stages = yaml.safe_load((self.folder / "dvc.lock").read_text())["stages"].values()
+        kept = {Path(out["path"]) for stage in stages for out in stage.get("outs", [])} | {Path("data/README.md")}
+        for path in (self.folder / "data").rglob("*"):
+            name = path.relative_to(self.folder)
+            if path.is_file() and not kept & {name, *name.parents}:
+                path.unlink()
 
 
 def make_project(folder: Path) -> Project:

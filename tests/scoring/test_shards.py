@@ -128,7 +128,9 @@ def test_without_ray_the_message_says_what_to_type(
     clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("datmos.extras.find_spec", lambda name: None)
-    with pytest.raises(DatmosError, match=r"ray: not installed; type `pip install -e '\.\[ray\]'`"):
+    with pytest.raises(
+        DatmosError, match=r"ray: not installed; in datmos' folder type `pip install -e '\.\[ray\]'`"
+    ):
         score_on_ray(options(tmp_path, clips), tmp_path / "out", False, Cluster("local", None, 10))
 
 
