@@ -91,15 +91,23 @@ def write_lock(folder: Path) -> None:
     models, results = folder / "data/models/dat", folder / "metrics/strategies/dat.json"
     stages = {
         "corpus": {
-            "params": {"params.yaml": {"data.kind": "simulated", "corpus": {"seed": 0}, "corpus.seed": 0}},
+            "params": {"params.yaml": {"data.kind": "simulated", "corpus": {"seed": 0}}},
             "outs": [{"path": "data/corpus", "md5": "0" * 32}],
+        },
+        "manifest": {  # names a section that others name parts of
+            "deps": [{"path": "data/corpus", "md5": "0" * 32}],
+            "params": {"params.yaml": {"data": {"kind": "simulated", "scale": [1.0, 10.0]}}},
+            "outs": [{"path": "data/manifest.parquet", "md5": "3" * 32}],
         },
         "umap@dat": {
             "params": {"params.yaml": {"umap.seed": 7}},
             "outs": [{"path": "data/umap/dat", "md5": "1" * 32}],
         },
         "train@dat": {
-            "deps": [{"path": "data/corpus", "md5": "0" * 32}, {"path": "stages/train.py", "md5": "2" * 32}],
+            "deps": [
+                {"path": "data/manifest.parquet", "md5": "3" * 32},
+                {"path": "stages/train.py", "md5": "2" * 32},
+            ],
             "params": {"params.yaml": {"seeds": [*SEEDS], "strategies.dat": {"lambda": 0.5}}},
             "outs": [{"path": "data/models/dat", "md5": folder_md5(models)}],
         },

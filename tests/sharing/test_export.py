@@ -20,7 +20,7 @@ from datmos.errors import DatmosError
 from datmos.models import load_models
 from datmos.sharing.export import Wishes, export_predictor
 from datmos.sharing.hub import push_folder
-from datmos.sharing.provenance import describe_provenance, differences
+from datmos.sharing.provenance import describe_provenance, differences, folder_md5
 from finished_run import write_lock, write_models, write_project
 from tiny import checkpoint
 
@@ -93,7 +93,8 @@ def test_provenance_says_what_does_not_belong_together(run: Path) -> None:
     models = run / "data/models/dat"
     found = describe_provenance(run, "dat", models)
     assert found["params"] == {
-        "corpus": {"seed": 0}, "data.kind": "simulated", "seeds": [3, 4], "strategies.dat": {"lambda": 0.5},
+        "corpus": {"seed": 0}, "data": {"kind": "simulated", "scale": [1.0, 10.0]}, "seeds": [3, 4],
+        "strategies": {"dat": {"lambda": 0.5}},
     }  # fmt: skip
     assert found["dvc"]["differs"] == []
     assert differences(found) == ["The project is not in a git repository: no revision is known."]
@@ -105,7 +106,7 @@ def test_provenance_says_what_does_not_belong_together(run: Path) -> None:
     assert differences(found) == []
     lock = (run / "dvc.lock").read_text()
     (run / "dvc.lock").write_text(lock.replace("data.kind: simulated", "data.root: /home/somebody/audio"))
-    assert describe_provenance(run, "dat", models)["params"]["data.root"] == ".../audio"
+    assert describe_provenance(run, "dat", models)["params"]["data"]["root"] == ".../audio"
     (run / "dvc.lock").write_text(lock)
     (models / "curves.csv").write_text("another training")
     (run / "metrics/strategies/dat.json").write_text((run / "metrics/strategies/dat.json").read_text() + " ")
@@ -160,12 +161,19 @@ def test_a_fine_tuned_model_takes_its_encoder_along(run: Path, tmp_path: Path) -
     folder.mkdir(parents=True)
     details = {"strategy": "whole", "domains": "source", "lambda": 0.1, "scale": [1, 10], "window_seconds": 2.0}
     save_finetuned(folder, start.recipe, details, weights)
+    lock = yaml.safe_load((run / "dvc.lock").read_text())
+    lock["stages"]["finetune@whole"] = {
+        "params": {"params.yaml": {"finetune.encoder": "some/wavlm", "finetune.epochs": 3}},
+        "outs": [{"path": "data/finetuned/whole", "md5": folder_md5(folder)}],
+    }
+    (run / "dvc.lock").write_text(yaml.safe_dump(lock))
     exported = export_predictor(run, "whole", tmp_path / "out", Wishes()).folder
     sound = np.random.default_rng(0).normal(0, 0.1, 40_000)
     one, other = (load(path, "cpu").score(sound, sample_rate=16_000) for path in (exported, folder))
     assert one.mean == other.mean
     card = (exported / "README.md").read_text()
     assert "strategy whole, a domain adversary on `source` (lambda 0.1), which reached the encoder too" in card
+    assert "wavlm, from some/wavlm" in card
     assert "score.distance" not in card
     with pytest.raises(DatmosError, match="'whole' is a fine-tuned encoder"):
         export_predictor(run, "whole", tmp_path / "onnx", Wishes(onnx=True))

@@ -62,7 +62,7 @@ def _front_matter(provenance: Mapping[str, Any], contents: Contents, licence: st
     from huggingface_hub import EvalResult, ModelCardData
 
     task: dict[str, Any] = {"task_type": "audio-classification", "task_name": "Prediction of listener ratings"}
-    kind = (provenance["params"] or {}).get("data.kind", "ratings")
+    kind = _data_kind(provenance) or "ratings"
     results = [
         EvalResult(
             **task,
@@ -93,6 +93,11 @@ DATASETS = {
     "audiomos2025": "AudioMOS Challenge 2025, track 2",
     "ratings": "listening study of the author's own",
 }
+
+
+def _data_kind(provenance: Mapping[str, Any]) -> str | None:
+    kind: str | None = (provenance["params"] or {}).get("data", {}).get("kind")
+    return kind
 
 
 def _data(data: Mapping[str, Any] | None, aspects: Sequence[str]) -> dict[str, Any]:
@@ -156,8 +161,7 @@ def _rivals(results: Mapping[str, Any], aspects: Sequence[str]) -> Iterator[str]
 
 
 def _limits(provenance: Mapping[str, Any], contents: Contents) -> Iterator[str]:
-    kind = (provenance["params"] or {}).get("data.kind")
-    if kind == "simulated":
+    if _data_kind(provenance) == "simulated":
         yield (
             "**Trained on a simulation**: synthetic clips with simulated listeners. Its scores mean nothing for "
             "real audio; it shows how the pipeline and its files work."

@@ -99,7 +99,7 @@ def _copy_finetuned(folder: Path, target: Path, wishes: Wishes, params: Mapping[
     config = read_json(folder / CONFIG)
     for path in (folder / CONFIG, *(folder / f"seed_{seed}.safetensors" for seed in config["seeds"])):
         shutil.copyfile(path, target / path.name)
-    return describe_finetuned(config, params.get("finetune.encoder"))
+    return describe_finetuned(config, params.get("finetune", {}).get("encoder"))
 
 
 def find_models(project: Path, name: str) -> Path:

@@ -1,5 +1,6 @@
 """Where a predictor comes from: settings, data, results, and the state of git and DVC that they belong to."""
 
+import copy
 import hashlib
 import json
 import subprocess
@@ -125,7 +126,7 @@ def _stale_comparison(project: Path, lock: Mapping[str, Any]) -> list[str]:
 
 
 def _params(lock: Mapping[str, Any], made: tuple[str, str] | None) -> dict[str, Any] | None:
-    """Collect the params of the stage that made the models and of all before it."""
+    """Collect the params of the stage that made the models and of all before it, laid out as in params.yaml."""
     if made is None:
         return None
     writer = {out["path"]: stage for stage, entry in lock.items() for out in entry.get("outs", [])}
@@ -142,9 +143,14 @@ def _params(lock: Mapping[str, Any], made: tuple[str, str] | None) -> dict[str, 
             waiting += [
                 writer[path] for path in writer if path == dep["path"] or path.startswith(dep["path"] + "/")
             ]
-    # a stage may name data, another data.scale
-    shown = {key: value for key, value in sorted(found.items()) if key.partition(".")[0] not in {*found} - {key}}
-    without: dict[str, Any] = _without_places(shown)
+    nested: dict[str, Any] = {}
+    for key, value in sorted(found.items()):  # a stage may name data, another data.scale: sections come first
+        *sections, last = key.split(".")
+        place = nested
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[last] = copy.deepcopy(value)
+    without: dict[str, Any] = _without_places(nested)
     return without
 
 
