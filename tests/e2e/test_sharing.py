@@ -20,7 +20,7 @@ def test_an_export_of_a_committed_run_has_nothing_to_confess(project: Project) -
     assert provenance["dvc"] == {"stage": "train@dat_source", "md5": lock["outs"][0]["md5"], "differs": []}
     assert provenance["git"]["revision"] == project.run("git", "rev-parse", "HEAD").stdout.strip()
     assert provenance["git"]["changed"] is False
-    assert provenance["params"]["strategies.dat_source"]["lambda"] == 0.5
+    assert provenance["params"]["strategies"]["dat_source"]["lambda"] == 0.5
     assert provenance["data"]["train"]["clips"] == 24
     card = (folder / "README.md").read_text()
     assert "compared on the same clips" in card

@@ -297,7 +297,14 @@ cli.main()
 def start(*arguments: str) -> subprocess.Popen[str]:
     """Run the command in a process of its own."""
     command = [sys.executable, "-c", PROCESS, str(Path(__file__).parent), "score", "--model", "x", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell starts what it runs in the background deaf to Ctrl-C, and tests may be run so
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def test_a_reader_may_leave(clips: list[str]) -> None:
@@ -322,7 +329,7 @@ def test_ctrl_c_ends_a_run_cleanly(clips: list[str]) -> None:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert "stopped. What was scored is in" in errors
     assert "Traceback" not in errors
     assert not Path("out.csv").exists()
