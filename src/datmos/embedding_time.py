@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from datmos.clip_encoder import plan_work
+from datmos.clip_encoder import one_thread, plan_work
 from datmos.encoders.registry import find_encoder
 from datmos.params import EncoderParams, Params
 from datmos.processes import join_processes
@@ -49,14 +49,9 @@ def seconds_a_clip(params: Params) -> float:
     clip = encoder.prepare(torch.randn(samples, generator=torch.Generator().manual_seed(0)))
     count = plan.batch_size if device.type == "cpu" else params.embed.batch_size or 8
     batch = {name: value.expand(count, *value.shape).to(device) for name, value in clip.items()}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1 if device.type == "cpu" else threads)  # as `embed`: a core takes one clip
-    try:
-        with torch.inference_mode():
-            for number in range(1 + TRIED):
-                if number == 1:
-                    started = time.perf_counter()
-                encoder(batch)[0].cpu()  # waits for a GPU
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread(device), torch.inference_mode():  # as `embed`: a core takes one clip
+        for number in range(1 + TRIED):
+            if number == 1:
+                started = time.perf_counter()
+            encoder(batch)[0].cpu()  # waits for a GPU
     return (time.perf_counter() - started) / (TRIED * count * plan.at_once)
