@@ -4,11 +4,15 @@ Workers are threads. Each opens a clip and scores its windows one after another;
 helps with those that others have opened, so that one long clip keeps all cores busy. As in `datmos.clip_encoder`,
 on a CPU every core computes one window at a time on one thread, so that a score never depends on what else is
 scored; on a GPU windows of one length, of one clip or many, are computed together.
+
+The thread that asks for results shares no lock with the workers, only `SimpleQueue`s: Ctrl-C may strike it between
+any two steps, and one that strikes while a `Condition` is being entered leaves it locked for good.
 """
 
 import os
 import threading
 from collections.abc import Callable, Generator, Iterable
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +26,7 @@ from datmos.scoring.score import Failure, Score, ScoredWindow, make_score
 from datmos.scoring.windows import Window, Windows
 
 Inputs = dict[str, torch.Tensor]  # of one window
-AHEAD = 1000  # clips that may be finished before an earlier one is
+AHEAD = 1000  # clips that may be opened before the result of an earlier one is taken
 
 
 class Item(NamedTuple):
@@ -59,54 +63,44 @@ class Engine:
     def __init__(self, model: WindowModel, plan: Plan, hop_seconds: float | None) -> None:
         self._model, self._plan, self._hop_seconds = model, plan, hop_seconds
         self._batch_size = plan.batch_size
-        self._changed = threading.Condition()  # guards all that follows
+        self._lock = threading.Lock()  # of the workers; guards the next four
         self._open: list[_Job] = []  # clips that may have windows left
-        self._results: dict[int, Score | Failure] = {}
-        self._opened = self._given = 0
-        self._ended = False
-        self._stop = False
-        self._problem: BaseException | None = None
+        self._results: dict[int, Score | Failure] = {}  # that wait for an earlier one
+        self._opened = self._sent = 0
+        self._out: SimpleQueue[Score | Failure | BaseException | None] = SimpleQueue()  # in order; None: no more
+        self._room: SimpleQueue[None] = SimpleQueue()  # one for every clip that may be opened
+        self._ended = self._stop = False
         self._on_device, self._taking = threading.Semaphore(plan.at_once), threading.Lock()
 
     def run(self, items: Iterable[Item]) -> Generator[Score | Failure, None, None]:
         """Yield the results in order."""
         self._items = iter(items)
         workers = [threading.Thread(target=self._work, daemon=True) for _ in range(self._plan.workers)]
+        for _ in range(AHEAD):
+            self._room.put(None)
         with one_thread(self._model.device):
             try:
                 for worker in workers:
                     worker.start()
-                while True:
-                    with self._changed:
-                        self._changed.wait_for(self._is_next_known)
-                        if self._problem is not None:
-                            raise self._problem
-                        if self._given not in self._results:
-                            return
-                        result = self._results.pop(self._given)
-                        self._given += 1
-                        self._changed.notify_all()
+                while (result := self._out.get()) is not None:
+                    if isinstance(result, BaseException):
+                        raise result
+                    self._room.put(None)
                     yield result
             finally:  # also when whoever asked wants no more, or interrupts
-                with self._changed:
-                    self._stop = True
-                    self._changed.notify_all()
+                self._stop = True
+                for _ in workers:
+                    self._room.put(None)  # wakes one that waits
                 for worker in workers:
-                    worker.join()
-
-    def _is_next_known(self) -> bool:
-        return (
-            self._problem is not None
-            or self._given in self._results
-            or (self._ended and self._given == self._opened)
-        )
+                    if worker.is_alive():
+                        worker.join()
 
     def _work(self) -> None:
         if self._model.device.type == "cpu":
             torch.set_num_threads(1)  # of this thread, whatever another scorer sets meanwhile
         try:
             own: _Job | None = None
-            while True:
+            while not self._stop:
                 batch: list[tuple[_Job, int, Window]] = []
                 while len(batch) < self._batch_size:
                     own = own if own is not None and not own.exhausted else self._find_job(wait=not batch)
@@ -121,49 +115,55 @@ class Engine:
                     return
                 self._score(batch)
         except BaseException as problem:
-            with self._changed:
-                self._problem = self._problem or problem
-                self._stop = True
-                self._changed.notify_all()
+            self._stop = True
+            self._out.put(problem)
 
     def _find_job(self, wait: bool) -> "_Job | None":
         """Open the next clip, or find one to help with; None when there is none, or none right now."""
         while True:
-            with self._changed:
+            with self._lock:
                 self._open = [job for job in self._open if not job.exhausted]
                 helpless = wait and not self._open
-                if helpless and not self._ended:
-                    self._changed.wait_for(lambda: self._stop or self._ended or self._may_open())
-                if self._stop:
-                    return None
-                may_open = self._may_open()
             # not while others are kept from results: the items may come from a slow source
-            if may_open and self._taking.acquire(blocking=helpless):
+            if not self._ended and self._taking.acquire(blocking=helpless):
                 try:
-                    job = self._open_next()
+                    job = self._open_next(helpless)
                 finally:
                     self._taking.release()
                 if job is not None:
                     return job
-                continue
-            with self._changed:
+            if self._stop:
+                return None
+            with self._lock:
                 if self._open or self._ended or not wait:
                     return self._open[0] if self._open else None
 
-    def _may_open(self) -> bool:
-        return not self._ended and self._opened - self._given < AHEAD
-
-    def _open_next(self) -> "_Job | None":
-        item = None if self._ended else next(self._items, None)
-        with self._changed:
+    def _open_next(self, wait: bool) -> "_Job | None":
+        """Open the next clip; None when there is none, or, unless it is to be waited for, no room for it now."""
+        try:
+            self._room.get(block=wait)
+        except Empty:
+            return None
+        if self._stop or self._ended:
+            return None
+        item = next(self._items, None)
+        with self._lock:
             if item is None:
                 self._ended = True
-                self._changed.notify_all()
+                self._send()
                 return None
             job = _Job(self._opened, item, Windows(item.open(), self._model.windowing, self._hop_seconds))
             self._opened += 1
             self._open.append(job)
             return job
+
+    def _send(self) -> None:
+        """Hand out the results whose turn it is."""
+        while self._sent in self._results:
+            self._out.put(self._results.pop(self._sent))
+            self._sent += 1
+        if self._ended and self._sent == self._opened:
+            self._out.put(None)
 
     def _score(self, batch: "list[tuple[_Job, int, Window]]") -> None:
         full = self._model.windowing.length
@@ -212,9 +212,9 @@ class Engine:
         if not job.claim():
             return
         result = job.result(self._model)
-        with self._changed:
+        with self._lock:
             self._results[job.number] = result
-            self._changed.notify_all()
+            self._send()
 
 
 class _Job:

@@ -1,0 +1,84 @@
+"""Interrupting the engine: at any step of whoever asks for results, and in the middle of a long clip."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from datmos.scoring.engine import Engine, Item, Plan
+from loudness import RATE, LoudnessModel
+
+# Ctrl-C can strike after any step of the main thread; a tracer raises at each in turn
+EVERY_STEP = """
+import faulthandler
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv.pop(1))
+from loudness import RATE, LoudnessModel
+from datmos.scorer import Scorer
+
+scorer, clip = Scorer(LoudnessModel()), np.random.default_rng(0).normal(0, 0.1, 100).astype(np.float32)
+step = 0
+
+def trace(frame, event, argument):
+    global step
+    if event in ("line", "return"):
+        step += 1
+        if step == strike:
+            raise KeyboardInterrupt
+    return trace
+
+def interrupted():
+    global step
+    step, results = 0, scorer.stream([clip] * 5, RATE, workers=2)
+    next(results)  # not while threads are started: Python's own steps there can't be interrupted cleanly
+    sys.settrace(trace)
+    try:
+        for _ in results:
+            pass
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(None)
+        results.close()
+    return False
+
+faulthandler.dump_traceback_later(60, exit=True)
+strike = 1
+while interrupted():
+    strike += 1
+print(strike)
+"""
+
+
+def test_an_interrupt_at_any_step_ends_it() -> None:
+    command = [sys.executable, "-c", EVERY_STEP, str(Path(__file__).parent)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) > 20  # steps
+
+
+def test_a_long_clip_is_left_where_it_is() -> None:
+    blocks = 0
+
+    def no_end() -> Iterator[tuple[int, np.ndarray]]:
+        nonlocal blocks
+        noise = np.random.default_rng(0).normal(0, 0.1, (1, RATE)).astype(np.float32)
+        while True:
+            blocks += 1
+            yield RATE, noise
+
+    def items() -> Iterator[Item]:
+        yield Item("short", lambda: [(RATE, np.ones((1, RATE), np.float32))])
+        yield Item("long", no_end)
+
+    results = Engine(LoudnessModel(), Plan(2, 1, 2), None).run(items())
+    assert next(results).path == "short"
+    closing = threading.Thread(target=results.close, daemon=True)
+    closing.start()
+    closing.join(timeout=30)
+    assert not closing.is_alive()
+    assert blocks > 0
