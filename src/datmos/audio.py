@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 import torch
-import torchaudio
 
 from datmos.containers import NotAudioError, decode_excerpt
 from datmos.params import AudioParams
+from datmos.resampling import resample
 
 SILENCE = 1e-5  # peak below -100 dBFS: nothing a listener could have rated
 CANCELLED = 1e-3  # mono mix 60 dB below its channels: opposite phases, not a recording
@@ -172,7 +172,7 @@ def load_clip(path: Path, audio: AudioParams, sample_rate: int) -> torch.Tensor:
         UnusableAudioError: see `read_excerpt`.
     """
     samples, header = read_excerpt(path, audio)
-    waveform = torchaudio.functional.resample(torch.from_numpy(samples), header.sample_rate, sample_rate)
+    waveform = resample(torch.from_numpy(samples), header.sample_rate, sample_rate)
     length = round(audio.clip_seconds * sample_rate)
     repeats = -(-length // len(waveform))
     return waveform.repeat(repeats)[:length]

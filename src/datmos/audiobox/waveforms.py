@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torchaudio
 from torch import Tensor
 
 from datmos.audio import UnusableAudioError, read_excerpt
 from datmos.audiobox.model import Inputs
 from datmos.errors import DatmosError
 from datmos.params import AudioParams
+from datmos.resampling import resample
 
 AHEAD = 4  # batches that are decoded while the network computes
 THREADS = 4  # that decode
@@ -71,7 +71,7 @@ class Waveforms:
             samples, header = read_excerpt(self.paths[place], self.hearing.excerpt)
         except UnusableAudioError as error:
             raise DatmosError(f"{self.paths[place]}: {error}") from None
-        waveform = torchaudio.functional.resample(torch.from_numpy(samples), header.sample_rate, self.sample_rate)
+        waveform = resample(torch.from_numpy(samples), header.sample_rate, self.sample_rate)
         if self._room >= waveform.nbytes:  # threads may overdraw it by a clip each
             self._room -= waveform.nbytes
             self._kept[place] = waveform

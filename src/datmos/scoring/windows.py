@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from datmos.audio import SILENCE, Mixer, UnusableAudioError, check_length
+from datmos.resampling import StreamingResampler
 from datmos.scoring.band import Spectrum
-from datmos.streaming import StreamingResampler
 
 
 class Windowing(NamedTuple):
