@@ -45,6 +45,13 @@ def _with(settings: dict, changes: dict) -> dict:  # type: ignore[type-arg]
     return result
 
 
+def test_the_papers_preset_is_a_whole_params_yaml(params: Path) -> None:
+    preset = REPOSITORY / "presets/paper.yaml"
+    apply_preset(preset, params)
+    assert load_params(preset) == load_params(params)
+    assert sorted(yaml.safe_load(preset.read_text())) == sorted(yaml.safe_load(params.read_text()))
+
+
 def test_all_presets_together(params: Path) -> None:
     for name in ("paper", "authors_code", "all_strategies"):
         apply_preset(REPOSITORY / f"presets/{name}.yaml", params)
