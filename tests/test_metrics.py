@@ -7,7 +7,7 @@ import pytest
 
 from datmos.errors import DatmosError
 from datmos.files import rounded
-from datmos.metrics import evaluate_predictions, lowest_validation_loss
+from datmos.metrics import evaluate_predictions, lowest_validation_loss, summarise_seeds
 
 
 def manifest():
@@ -87,6 +87,12 @@ def test_one_seed_has_no_std():
         warnings.simplefilter("error")
         result = evaluate_predictions(one, manifest(), ["PQ"])["PQ"]
     assert rounded(result["system"]["srcc"]) == {"mean": 1.0, "std": None, "ensemble": 1.0, "seeds": [1.0]}
+
+
+def test_where_no_seed_plays_a_part_the_std_is_exactly_0() -> None:
+    seeds = [0.1] * 3
+    assert np.std(seeds, ddof=1) > 0  # the last bit of a mean that was rounded
+    assert summarise_seeds(seeds, 0.1)["std"] == 0
 
 
 def test_aspects_are_evaluated_apart():

@@ -172,7 +172,8 @@ def _summarise_rows(table: pd.DataFrame) -> dict[str, Any]:
 
 def summarise_seeds(seeds: list[float], ensemble: float) -> dict[str, Any]:
     """Return mean and std (ddof 1, NaN for one seed) of a metric over seeds, its ensemble value, and the values."""
-    std = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else float("nan")
+    # from the first: where no seed plays a part, exactly 0, not the last bit of a mean that was rounded
+    std = float(np.std(np.subtract(seeds, seeds[0]), ddof=1)) if len(seeds) > 1 else float("nan")
     return {"mean": float(np.mean(seeds)), "std": std, "ensemble": ensemble, "seeds": seeds}
 
 
