@@ -86,14 +86,9 @@ class Project:
     def go_back(self) -> None:
         """Return to the committed state, from git and from DVC's cache."""
         self.run("git", "checkout", "--quiet", "--force", ".")
-        self.run("git", "clean", "--quiet", "-d", "--force", "metrics", "plots")  # of strategies that were added
+        # of strategies that were added, and whatever else tests left; DVC brings its own back
+        self.run("git", "clean", "--quiet", "-d", "-x", "--force", "metrics", "plots", "data")
         self.run("dvc", "checkout", "--quiet", "--force")
-        stages = yaml.safe_load((self.folder / "dvc.lock").read_text())["stages"].values()
-        kept = {Path(out["path"]) for stage in stages for out in stage.get("outs", [])} | {Path("data/README.md")}
-        for path in (self.folder / "data").rglob("*"):
-            name = path.relative_to(self.folder)
-            if path.is_file() and not kept & {name, *name.parents}:
-                path.unlink()
 
 
 def make_project(folder: Path) -> Project:
