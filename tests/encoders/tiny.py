@@ -12,12 +12,15 @@ from transformers import AutoModel
 from datmos.params import EncoderParams
 
 BLOCKS, WIDTH = 3, 16
+# Of the convolutions on a waveform. On a processor with AMX, oneDNN's bfloat16 convolution was wrong with 8, and
+# right with 32 and with the widths of large models (benchmarks/bfloat16_convolution.py).
+CHANNELS = 32
 SPEECH: dict[str, Any] = {
     "hidden_size": WIDTH,
     "num_hidden_layers": BLOCKS,
     "num_attention_heads": 2,
     "intermediate_size": 32,
-    "conv_dim": (8, 8),
+    "conv_dim": (CHANNELS, CHANNELS),
     "conv_stride": (20, 16),
     "conv_kernel": (20, 16),
     "num_conv_pos_embeddings": 4,
@@ -111,7 +114,7 @@ def bundle(normalise: bool) -> torchaudio.pipelines.Wav2Vec2Bundle:
 
     params = {
         "extractor_mode": "layer_norm",
-        "extractor_conv_layer_config": [(8, 20, 20), (8, 16, 16)],
+        "extractor_conv_layer_config": [(CHANNELS, 20, 20), (CHANNELS, 16, 16)],
         "extractor_conv_bias": False,
         "encoder_embed_dim": WIDTH,
         "encoder_projection_dropout": 0.0,
