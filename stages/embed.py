@@ -10,8 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from datmos.clip_encoder import plan_work
-from datmos.embed import embed_clips
-from datmos.encoders.registry import find_encoder
+from datmos.embed import choose_encoder, embed_clips
 from datmos.errors import run_stage
 from datmos.params import load_params
 from datmos.processes import join_processes
@@ -24,11 +23,12 @@ def main() -> None:
     if len(sys.argv) > 1:
         root, folder = params.evaluation_sets[sys.argv[1]].root, Path("data/sets", sys.argv[1])
     processes = join_processes()
+    manifest = pd.read_parquet(folder / "manifest.parquet")
     embed_clips(
-        manifest=pd.read_parquet(folder / "manifest.parquet"),
+        manifest=manifest,
         root=root,
         audio=params.audio,
-        encoder=find_encoder(params.encoder, params.kmeans.layer, processes.device),
+        encoder=choose_encoder(manifest, root, params.audio, params.encoder, params.kmeans.layer, processes),
         cache_folder=params.embed.cache,
         plan=plan_work(params.embed, processes),
         folder=folder / "embeddings",

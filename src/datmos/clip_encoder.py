@@ -130,17 +130,7 @@ class ClipEncoder:
 
     def _load(self, row: int) -> dict[str, Tensor]:
         """Decode a clip and make the encoder's inputs of it."""
-        path = self._paths[row]
-        try:
-            unchanged = file_digest(path) == self._digests[row]
-            waveform = load_clip(path, self._audio, self._encoder.sample_rate)
-        except (UnusableAudioError, OSError) as error:
-            raise DatmosError(
-                f"{path}: {error}, though the manifest calls it usable; did the file change? "
-                "Run `dvc repro manifest`"
-            ) from None
-        if not unchanged:
-            raise DatmosError(f"{path} has changed since the manifest was made; run `dvc repro manifest`")
+        waveform = load_unchanged(self._paths[row], self._digests[row], self._audio, self._encoder.sample_rate)
         return self._encoder.prepare(waveform)
 
     def _stack(self, inputs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -207,6 +197,24 @@ class ClipEncoder:
                     "finite or exceed float16"
                 )
             self.cache.write(self._digests[row], {name: value[index].numpy() for name, value in outputs.items()})
+
+
+def load_unchanged(path: Path, digest: str, audio: AudioParams, sample_rate: int) -> Tensor:
+    """Load a clip of the manifest as `load_clip` does: a waveform, float32 (samples,), at ``sample_rate`` Hz.
+
+    Raises:
+        DatmosError: its content is not what the manifest says by ``digest``, or can't be read.
+    """
+    try:
+        unchanged = file_digest(path) == digest
+        waveform = load_clip(path, audio, sample_rate)
+    except (UnusableAudioError, OSError) as error:
+        raise DatmosError(
+            f"{path}: {error}, though the manifest calls it usable; did the file change? Run `dvc repro manifest`"
+        ) from None
+    if not unchanged:
+        raise DatmosError(f"{path} has changed since the manifest was made; run `dvc repro manifest`")
+    return waveform
 
 
 def _recorded() -> Callable[[], None]:

@@ -11,13 +11,42 @@ from typing import Any
 import pandas as pd
 
 from datmos.cache import ClipCache
-from datmos.clip_encoder import ClipEncoder, Plan
+from datmos.clip_encoder import ClipEncoder, Plan, load_unchanged
 from datmos.encoders.interface import Encoder
-from datmos.params import AudioParams
+from datmos.encoders.precision import find_checked_encoder
+from datmos.params import AudioParams, EncoderParams
 from datmos.processes import ALONE, Processes
 from datmos.store import write_store
 
 RECIPE = 2  # raise it when the same settings begin to give other values: old cache entries are then not used
+
+
+def choose_encoder(
+    manifest: pd.DataFrame,
+    root: Path,
+    audio: AudioParams,
+    params: EncoderParams,
+    pooled_layer: int | None,
+    processes: Processes = ALONE,
+) -> Encoder:
+    """Find the encoder for `embed_clips`, without its weights.
+
+    Half precision on a CPU is tried on the manifest's first clip (`find_checked_encoder`). That must come first:
+    the encoder's precision is part of the names in the cache and of the store's description.
+
+    Args:
+        manifest, root, audio: as for `embed_clips`.
+        params: which encoder and layers.
+        pooled_layer: as for `datmos.encoders.registry.find_encoder`.
+        processes: this process among those that share the work; all get an encoder of one precision.
+
+    Raises:
+        DatmosError: the model can't be found or loaded, or has no such layer, or the first clip has changed.
+    """
+    path, digest = root / manifest["path"].iloc[0], manifest["sha256"].iloc[0]
+    return find_checked_encoder(
+        params, pooled_layer, str(path), lambda rate: load_unchanged(path, digest, audio, rate), processes
+    )
 
 
 def embed_clips(
@@ -36,7 +65,7 @@ def embed_clips(
         manifest: the clips; clip_id, path and sha256 are used.
         root: folder that the paths are relative to.
         audio: which part of a clip is used.
-        encoder: from `datmos.encoders.registry.find_encoder`; its weights are read only if a clip needs them.
+        encoder: from `choose_encoder`; its weights are read only if a clip needs them.
         cache_folder: where embeddings of single clips are kept; None: beside ``folder``, until that is written.
         plan: how the work is laid out.
         folder: the store to write, by the first process.

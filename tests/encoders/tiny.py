@@ -4,9 +4,11 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import torchaudio
 import transformers
+from torch import Tensor, nn
 from transformers import AutoModel
 
 from datmos.params import EncoderParams
@@ -145,3 +147,20 @@ def encoder_params(**given: Any) -> EncoderParams:
         "trust_remote_code": False,
     }
     return EncoderParams(**(usual | given))
+
+
+def break_convolutions(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, factor: float = 1.0) -> None:
+    """Let every strided Conv1d in ``dtype`` give its channels in the wrong order, as if a kernel were wrong.
+
+    Args:
+        monkeypatch: undoes it.
+        dtype: other number formats stay right.
+        factor: of the result; NaN: it is not finite.
+    """
+    right = nn.Conv1d._conv_forward
+
+    def wrong(layer: nn.Conv1d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        result = right(layer, x, weight, bias)
+        return factor * result.flip(1) if x.dtype == dtype and layer.stride[0] > 1 else result
+
+    monkeypatch.setattr(nn.Conv1d, "_conv_forward", wrong)

@@ -20,6 +20,7 @@ from datmos.scoring.engine import Engine, Plan
 from datmos.scoring.score import Failure
 from datmos.training_domain import TrainingDomain
 from loudness import CPU, RATE, LoudnessModel, sound
+from tiny import break_convolutions
 from trained import Trained
 
 ASPECTS = ["A", "B"]
@@ -260,6 +261,25 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     before = peak(write=True)
     assert scorer.score(path).seconds == 1200
     assert peak() - before < 50  # MB
+
+
+def test_half_precision_that_is_wrong_on_a_cpu_is_not_scored_with(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    single = load(trained.folder / "data/models/plain", device="cpu").score(trained.clip(1))
+    folder = shutil.copytree(trained.folder / "data/models/plain", tmp_path / "half")
+    config = read_json(folder / "config.json")
+    config["encoder_params"]["dtype"] = "bfloat16"
+    write_json(folder / "config.json", config)
+    half = load(folder, device="cpu").score(trained.clip(1))
+    assert half.mean != single.mean
+    assert half.mean == pytest.approx(single.mean, abs=0.1)
+    assert "warning" not in capsys.readouterr().err
+    break_convolutions(monkeypatch, torch.bfloat16)
+    assert same(load(folder, device="cpu").score(trained.clip(1)), single)
+    warning = capsys.readouterr().err
+    assert warning.count("warning: encoder.dtype=bfloat16 gives wrong embeddings") == 1
+    assert "The embedding of a test clip of 1 s" in warning
 
 
 def test_loading_says_what_is_wrong(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

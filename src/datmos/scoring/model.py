@@ -15,11 +15,12 @@ from datmos.audio import UnusableAudioError
 from datmos.clip_encoder import FLOAT16_MAX
 from datmos.device import mixed_precision
 from datmos.encoders.interface import Encoder
-from datmos.encoders.registry import find_encoder
+from datmos.encoders.precision import find_checked_encoder, make_test_clip
 from datmos.errors import DatmosError
 from datmos.files import read_json
 from datmos.models import Models, load_models
 from datmos.params import AudioParams, EncoderParams
+from datmos.processes import ALONE
 from datmos.scoring.windows import Windowing
 from datmos.training_domain import TrainingDomain, load_domain
 
@@ -99,9 +100,9 @@ class HeadsOnEncoder:
         low, high = self.config["head"]["scale"]
         self.scale = (float(low), float(high))
         self.device = device
-        self.encoder: Encoder = _find_encoder(self.config, device)
-        self.encoder.load()
         audio = AudioParams.model_validate(self.config["audio"])
+        self.encoder: Encoder = _find_encoder(self.config, audio.clip_seconds, device)
+        self.encoder.load()
         self.windowing = Windowing(self.encoder.sample_rate, audio.clip_seconds, audio.min_seconds)
         self.domain: TrainingDomain | None = load_domain(next(iter(folders.values())))
         for heads in self.models.values():
@@ -187,10 +188,16 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _find_encoder(config: dict[str, Any], device: torch.device) -> Encoder:
+def _find_encoder(config: dict[str, Any], window_seconds: float, device: torch.device) -> Encoder:
     """Find the encoder with the layers that the store had, and see that it is the same model."""
     params, stored = EncoderParams.model_validate(config["encoder_params"]), config["encoder"]
-    encoder = find_encoder(params, stored["pooled_layer"], device)
+    encoder = find_checked_encoder(
+        params,
+        stored["pooled_layer"],
+        clip=f"a test clip of {window_seconds:g} s",
+        read_clip=lambda rate: make_test_clip(window_seconds, rate),
+        processes=ALONE._replace(device=device),
+    )
     for key in ("name", "revision"):
         if encoder.identity[key] != stored[key]:
             raise DatmosError(
