@@ -3,10 +3,11 @@
     python benchmarks/embed_speed.py                  # 2 CPU cores: about 12 minutes; uses a GPU if there is one
     python benchmarks/embed_speed.py --clips 512      # for a GPU
 
-The published way: one file at a time, all layers, float32, one ``.npy`` a clip. Ours: `datmos.embed`, from the
-files to the finished store, without a lasting cache. Both read the same FLAC files (44.1 kHz, stereo) and the same
-random weights in the shape of XLS-R 300M; neither's time counts reading the weights, nor four clips that warm the
-process up. Every run is a process of its own, and the two take turns, so that other work on the machine meets both.
+The published way: one file at a time, all layers, float32, one ``.npy`` a clip. Ours: `datmos.embedding.embed`,
+from the files to the finished store, without a lasting cache. Both read the same FLAC files (44.1 kHz, stereo) and
+the same random weights in the shape of XLS-R 300M; neither's time counts reading the weights, nor four clips that
+warm the process up. Every run is a process of its own, and the two take turns, so that other work on the machine
+meets both.
 """
 
 import argparse
@@ -32,13 +33,13 @@ from tqdm import tqdm
 from transformers import AutoModel, Wav2Vec2Config, Wav2Vec2FeatureExtractor
 from transformers.utils import logging
 
-from datmos.audio import file_digest
-from datmos.clip_encoder import plan_work
-from datmos.device import pick_device
-from datmos.embed import embed_clips
-from datmos.encoders.registry import find_encoder
-from datmos.params import AudioParams, EmbedParams, EncoderParams
-from datmos.processes import ALONE
+from datmos.audio.decode import file_digest
+from datmos.core.device import pick_device
+from datmos.core.processes import ALONE
+from datmos.embedding.clip_encoder import plan_work
+from datmos.embedding.embed import embed_clips
+from datmos.embedding.encoders.registry import find_encoder
+from datmos.params.schema import AudioParams, EmbedParams, EncoderParams
 
 FILE_RATE, RATE = 44_100, 16_000
 WARM_UP = 4  # clips before the clock starts: first uses of memory and kernels, which a real run meets once

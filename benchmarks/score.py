@@ -64,16 +64,16 @@ def make_checkpoint(path: Path) -> None:
 
 def make_default_model(folder: Path) -> None:
     """Write a folder of the pipeline with random heads on the default encoder."""
+    from datmos.heads.familiarity import fit_domain, save_domain
     from datmos.heads.interface import HeadOptions
     from datmos.heads.multigauss import MultiGauss
-    from datmos.models import save_models
-    from datmos.params import load_params
-    from datmos.stacked import member_state
-    from datmos.training_domain import fit_domain, save_domain
+    from datmos.heads.saved import save_models
+    from datmos.heads.stacked import member_state
+    from datmos.params.schema import load_params
 
     params = load_params(Path(__file__).parents[1] / "params.yaml")
     options = HeadOptions(1024, 75, 1, ("PQ", "PC", "CE", "CU"), (1.0, 10.0), 0.3, ())
-    from datmos.encoders.registry import find_encoder
+    from datmos.embedding.encoders.registry import find_encoder
 
     encoder = find_encoder(params.encoder, None, torch.device("cpu"))
     config = {

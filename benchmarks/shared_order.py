@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from datmos.device import pick_device
-from datmos.metrics import evaluate_predictions
-from datmos.models import make_models
-from datmos.params import Params, load_params
-from datmos.predict import predict_clips
-from datmos.store import EmbeddingStore
-from datmos.train import Member, describe, train_members
+from datmos.core.device import pick_device
+from datmos.core.store import EmbeddingStore
+from datmos.evaluation.metrics import evaluate_predictions
+from datmos.heads.predict import predict_clips
+from datmos.heads.saved import make_models
+from datmos.params.schema import Params, load_params
+from datmos.training.train import Member, describe, train_members
 
 
 def spread(params: Params, name: str, manifest: pd.DataFrame, store: EmbeddingStore) -> pd.DataFrame:

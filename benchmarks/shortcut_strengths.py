@@ -25,12 +25,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
-from datmos.corpus.truth import ASPECTS, SOURCES
-from datmos.errors import DatmosError, run_stage
-from datmos.figures import COLOURS, MARKERS, plain_frame, save
-from datmos.files import write_csv, write_text
-from datmos.params import Params, load_params
-from datmos.ratings import COUNTERFACTUAL
+from datmos.core.clips import COUNTERFACTUAL
+from datmos.core.errors import DatmosError, run_stage
+from datmos.core.files import write_csv, write_text
+from datmos.datasets.simulated.truth import ASPECTS, SOURCES
+from datmos.params.schema import Params, load_params
+from datmos.report.figures.style import COLOURS, MARKERS, plain_frame, save
 
 RESAMPLES = 2000
 # metric -> (column of the table, which way is better: -1 lower, 1 higher)
@@ -127,7 +127,7 @@ def _srcc(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _eta2(sums: np.ndarray, squares: np.ndarray, sizes: np.ndarray, category: np.ndarray) -> np.ndarray:
-    """`datmos.shortcuts.error_eta2` from each drawn system's sum and sum of squares of errors."""
+    """`datmos.evaluation.shortcuts.error_eta2` from each drawn system's sum and sum of squares of errors."""
     n = sizes.sum(axis=-1)
     total = squares.sum(axis=-1) - sums.sum(axis=-1) ** 2 / n
     within, groups = squares.sum(axis=-1), 0

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from tqdm import trange
 
-from datmos.significance import (
+from datmos.comparison.significance import (
     METRICS,
     EvalSet,
     hierarchical_bootstrap,

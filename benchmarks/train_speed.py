@@ -4,10 +4,10 @@
     python benchmarks/train_speed.py --clips 2544 --epochs 5    # for a GPU
 
 The published way: a process a seed, one after the other; one ``.npy`` a clip, all loaded into a Python list; a
-`DataLoader` that collates; validation clip by clip after every epoch. Ours: `datmos.loop`, all seeds of a strategy
-at once, from the memory map. Both train MultiGauss with an adversary on made-up embeddings in the shape of XLS-R 2B
-(1920 x 499): the same model, loss, optimiser and numbers. Imports do not count, the loading of clips does. Every
-run is a process of its own, and the ways take turns, so that other work on the machine meets both.
+`DataLoader` that collates; validation clip by clip after every epoch. Ours: `datmos.training.loop`, all seeds of a
+strategy at once, from the memory map. Both train MultiGauss with an adversary on made-up embeddings in the shape of
+XLS-R 2B (1920 x 499): the same model, loss, optimiser and numbers. Imports do not count, the loading of clips does.
+Every run is a process of its own, and the ways take turns, so that other work on the machine meets both.
 """
 
 import argparse
@@ -31,12 +31,12 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from datmos.adversary import reverse_gradient
-from datmos.device import pick_device
+from datmos.core.device import pick_device
+from datmos.core.store import EmbeddingStore, write_store
 from datmos.heads.interface import HeadOptions
-from datmos.loop import Split, Training
-from datmos.params import StrategyParams, TrainParams
-from datmos.store import EmbeddingStore, write_store
+from datmos.params.schema import StrategyParams, TrainParams
+from datmos.training.adversary import reverse_gradient
+from datmos.training.loop import Split, Training
 
 DIMENSION, FRAMES, ASPECTS, DOMAINS = 1920, 499, 4, 6
 BATCH, RATE = 64, 1e-4  # the paper's

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.backbone_figures import draw_backbones
-from datmos.comparison import backbone_rows
-from datmos.diagnostic_figures import draw_training
-from datmos.errors import run_stage
-from datmos.files import read_json
-from datmos.params import load_params
+from datmos.comparison.differences import backbone_rows
+from datmos.core.errors import run_stage
+from datmos.core.files import read_json
+from datmos.params.schema import load_params
+from datmos.report.figures.backbones import draw_backbones
+from datmos.report.figures.diagnostics import draw_training
 
 
 def main() -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.ceilings import noise_ceilings
-from datmos.errors import run_stage
-from datmos.files import write_metrics
-from datmos.params import load_params
+from datmos.core.errors import run_stage
+from datmos.core.files import write_metrics
+from datmos.evaluation.ceilings import noise_ceilings
+from datmos.params.schema import load_params
 
 
 def main() -> None:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.combination import choose_strategies, predict_combination, save_combination
-from datmos.device import pick_device
-from datmos.errors import run_stage
-from datmos.files import read_json, write_metrics, write_parquet
-from datmos.metrics import evaluate_predictions
-from datmos.params import load_params
-from datmos.ratings import COUNTERFACTUAL
-from datmos.store import EmbeddingStore
+from datmos.core.clips import COUNTERFACTUAL
+from datmos.core.device import pick_device
+from datmos.core.errors import run_stage
+from datmos.core.files import read_json, write_metrics, write_parquet
+from datmos.core.store import EmbeddingStore
+from datmos.evaluation.combination import choose_strategies, predict_combination, save_combination
+from datmos.evaluation.metrics import evaluate_predictions
+from datmos.params.schema import load_params
 
 
 def main() -> None:

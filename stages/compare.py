@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from datmos.comparison import chart_rows, compare, comparison_rows
-from datmos.errors import run_stage
-from datmos.files import read_json, write_csv, write_metrics, write_text
-from datmos.params import load_params
-from datmos.tables import (
+from datmos.comparison.differences import chart_rows, compare, comparison_rows
+from datmos.core.errors import run_stage
+from datmos.core.files import read_json, write_csv, write_metrics, write_text
+from datmos.params.schema import load_params
+from datmos.report.tables import (
     agreement_table,
     probe_table,
     shortcut_table,

@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
+from datmos.core.errors import run_stage
+from datmos.core.files import replacing, write_metrics, write_text
 from datmos.datasets.registry import DATASETS
-from datmos.errors import run_stage
-from datmos.files import replacing, write_metrics, write_text
-from datmos.params import CORPUS, load_params
+from datmos.params.schema import CORPUS, load_params
 
 
 def main() -> None:
     """Write data/corpus/ and data/corpus.json."""
     params = load_params()
     if params.data.kind == "simulated":
-        from datmos.corpus.study import render_study  # here: worker processes import this script, but not torch
+        from datmos.datasets.simulated.study import (
+            render_study,  # here: worker processes import this script, but not torch
+        )
 
         with replacing(CORPUS) as folder:
             summary = {"kind": "simulated", **render_study(params.corpus, folder)}

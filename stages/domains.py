@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.domains import label_domains
-from datmos.errors import run_stage
-from datmos.files import write_metrics, write_parquet
-from datmos.params import load_params
-from datmos.store import EmbeddingStore
+from datmos.core.errors import run_stage
+from datmos.core.files import write_metrics, write_parquet
+from datmos.core.store import EmbeddingStore
+from datmos.domains.rules import label_domains
+from datmos.params.schema import load_params
 
 
 def main() -> None:

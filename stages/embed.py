@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.clip_encoder import plan_work
-from datmos.embed import choose_encoder, embed_clips
-from datmos.errors import run_stage
-from datmos.params import load_params
-from datmos.processes import join_processes
+from datmos.core.errors import run_stage
+from datmos.core.processes import join_processes
+from datmos.embedding.clip_encoder import plan_work
+from datmos.embedding.embed import choose_encoder, embed_clips
+from datmos.params.schema import load_params
 
 
 def main() -> None:

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.device import pick_device
-from datmos.errors import run_stage
-from datmos.files import write_csv, write_metrics, write_parquet
-from datmos.metrics import evaluate_predictions, lowest_validation_loss
-from datmos.models import load_models
-from datmos.predict import predict_clips
-from datmos.ratings import COUNTERFACTUAL
-from datmos.store import EmbeddingStore
-from datmos.uncertainty import evaluate_uncertainty
+from datmos.core.clips import COUNTERFACTUAL
+from datmos.core.device import pick_device
+from datmos.core.errors import run_stage
+from datmos.core.files import write_csv, write_metrics, write_parquet
+from datmos.core.store import EmbeddingStore
+from datmos.evaluation.metrics import evaluate_predictions, lowest_validation_loss
+from datmos.evaluation.uncertainty import evaluate_uncertainty
+from datmos.heads.predict import predict_clips
+from datmos.heads.saved import load_models
 
 
 def main() -> None:

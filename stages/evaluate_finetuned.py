@@ -9,14 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from datmos.audiobox.predict import finetuned_table, predict_finetuned
-from datmos.device import pick_device
-from datmos.errors import run_stage
-from datmos.files import write_csv, write_metrics, write_parquet
-from datmos.metrics import evaluate_predictions, lowest_validation_loss
-from datmos.params import load_params
-from datmos.probes import probe_seeds
-from datmos.ratings import COUNTERFACTUAL
-from datmos.uncertainty import evaluate_uncertainty
+from datmos.core.clips import COUNTERFACTUAL
+from datmos.core.device import pick_device
+from datmos.core.errors import run_stage
+from datmos.core.files import write_csv, write_metrics, write_parquet
+from datmos.evaluation.metrics import evaluate_predictions, lowest_validation_loss
+from datmos.evaluation.probes import probe_seeds
+from datmos.evaluation.uncertainty import evaluate_uncertainty
+from datmos.params.schema import load_params
 
 
 def main() -> None:

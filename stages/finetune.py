@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from datmos.audiobox.train import finetune_strategy
-from datmos.errors import run_stage
-from datmos.params import load_params
-from datmos.processes import join_processes
+from datmos.core.errors import run_stage
+from datmos.core.processes import join_processes
+from datmos.params.schema import load_params
 
 
 def main() -> None:

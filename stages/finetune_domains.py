@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from datmos.audiobox.domains import label_train_clips
-from datmos.device import pick_device
-from datmos.errors import run_stage
-from datmos.files import write_metrics, write_parquet
-from datmos.params import load_params
+from datmos.core.device import pick_device
+from datmos.core.errors import run_stage
+from datmos.core.files import write_metrics, write_parquet
+from datmos.params.schema import load_params
 
 
 def main() -> None:

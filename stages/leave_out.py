@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.errors import run_stage
-from datmos.files import write_metrics
-from datmos.params import load_params
-from datmos.selection import list_candidates, score_candidates
-from datmos.store import EmbeddingStore
+from datmos.core.errors import run_stage
+from datmos.core.files import write_metrics
+from datmos.core.store import EmbeddingStore
+from datmos.params.schema import load_params
+from datmos.trials.selection import list_candidates, score_candidates
 
 
 def main() -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from datmos.core.errors import run_stage
+from datmos.core.files import write_csv, write_metrics, write_parquet
+from datmos.datasets.manifest import build_manifest, manifest_schema, summarise
 from datmos.datasets.registry import DATASETS, EVALUATION_SETS
-from datmos.errors import run_stage
-from datmos.files import write_csv, write_metrics, write_parquet
-from datmos.manifest import build_manifest, manifest_schema, summarise
-from datmos.params import DataParams, EvaluationSetParams, load_params
+from datmos.params.schema import DataParams, EvaluationSetParams, load_params
 
 
 def main() -> None:

@@ -4,19 +4,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.comparison import granularity_chart, granularity_rows
-from datmos.diagnostic_figures import (
+from datmos.comparison.differences import granularity_chart, granularity_rows
+from datmos.core.errors import run_stage
+from datmos.core.files import read_json, write_csv
+from datmos.params.schema import load_params
+from datmos.report.figures.diagnostics import (
     draw_calibration,
     draw_composition,
     draw_errors,
     draw_granularity,
     draw_training,
 )
-from datmos.errors import run_stage
-from datmos.figures import draw_comparison
-from datmos.files import read_json, write_csv
-from datmos.params import load_params
-from datmos.shortcut_figures import draw_planted, draw_signature_offsets
+from datmos.report.figures.shortcuts import draw_planted, draw_signature_offsets
+from datmos.report.figures.style import draw_comparison
 
 PLOTS = Path("plots")
 

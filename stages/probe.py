@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.device import pick_device
-from datmos.errors import run_stage
-from datmos.files import write_metrics
-from datmos.models import load_models
-from datmos.predict import features_of_clips
-from datmos.probes import probe_seeds
-from datmos.store import EmbeddingStore
+from datmos.core.device import pick_device
+from datmos.core.errors import run_stage
+from datmos.core.files import write_metrics
+from datmos.core.store import EmbeddingStore
+from datmos.evaluation.probes import probe_seeds
+from datmos.heads.predict import features_of_clips
+from datmos.heads.saved import load_models
 
 
 def main() -> None:

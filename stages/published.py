@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from datmos.audiobox.predict import predict_published, published_table
-from datmos.device import pick_device
-from datmos.errors import run_stage
-from datmos.files import write_metrics, write_parquet
-from datmos.metrics import evaluate_predictions
-from datmos.params import load_params
-from datmos.ratings import COUNTERFACTUAL
+from datmos.core.clips import COUNTERFACTUAL
+from datmos.core.device import pick_device
+from datmos.core.errors import run_stage
+from datmos.core.files import write_metrics, write_parquet
+from datmos.evaluation.metrics import evaluate_predictions
+from datmos.params.schema import load_params
 
 
 def main() -> None:

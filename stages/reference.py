@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.errors import run_stage
-from datmos.files import write_metrics, write_parquet
-from datmos.metrics import evaluate_predictions
-from datmos.params import load_params
-from datmos.ratings import COUNTERFACTUAL
-from datmos.references import predict_reference
-from datmos.store import EmbeddingStore
+from datmos.core.clips import COUNTERFACTUAL
+from datmos.core.errors import run_stage
+from datmos.core.files import write_metrics, write_parquet
+from datmos.core.store import EmbeddingStore
+from datmos.evaluation.metrics import evaluate_predictions
+from datmos.evaluation.references import predict_reference
+from datmos.params.schema import load_params
 
 
 def main() -> None:

@@ -6,18 +6,18 @@ from pathlib import Path
 import pandas as pd
 
 from datmos.audiobox.predict import predict_rows
-from datmos.ceilings import noise_ceilings
-from datmos.comparison import compare
-from datmos.device import pick_device
-from datmos.errors import run_stage
-from datmos.evaluation_set import predict_set
-from datmos.files import rounded, write_metrics, write_parquet, write_text
-from datmos.metrics import evaluate_predictions
-from datmos.params import load_params
-from datmos.significance import compare_strategies
-from datmos.store import EmbeddingStore
-from datmos.tables import agreement_table, significance_table, table1, uncertainty_table, within_table
-from datmos.uncertainty import evaluate_uncertainty
+from datmos.comparison.differences import compare
+from datmos.comparison.significance import compare_strategies
+from datmos.core.device import pick_device
+from datmos.core.errors import run_stage
+from datmos.core.files import rounded, write_metrics, write_parquet, write_text
+from datmos.core.store import EmbeddingStore
+from datmos.evaluation.ceilings import noise_ceilings
+from datmos.evaluation.metrics import evaluate_predictions
+from datmos.evaluation.sets import predict_set
+from datmos.evaluation.uncertainty import evaluate_uncertainty
+from datmos.params.schema import load_params
+from datmos.report.tables import agreement_table, significance_table, table1, uncertainty_table, within_table
 
 
 def main() -> None:

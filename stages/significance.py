@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.errors import run_stage
-from datmos.files import write_metrics
-from datmos.params import load_params
-from datmos.significance import compare_strategies
+from datmos.comparison.significance import compare_strategies
+from datmos.core.errors import run_stage
+from datmos.core.files import write_metrics
+from datmos.params.schema import load_params
 
 
 def main() -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.errors import run_stage
-from datmos.params import load_params
-from datmos.terrain import draw_terrain
+from datmos.core.errors import run_stage
+from datmos.params.schema import load_params
+from datmos.report.figures.terrain import draw_terrain
 
 
 def main() -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.errors import run_stage
-from datmos.params import load_params
-from datmos.store import EmbeddingStore
-from datmos.train import train_strategy
+from datmos.core.errors import run_stage
+from datmos.core.store import EmbeddingStore
+from datmos.params.schema import load_params
+from datmos.training.train import train_strategy
 
 
 def main() -> None:

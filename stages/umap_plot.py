@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.device import pick_device
-from datmos.errors import run_stage
-from datmos.figures import draw_embedding, umap_coordinates
-from datmos.files import write_parquet
-from datmos.models import load_models
-from datmos.params import load_params
-from datmos.predict import features_of_clips
-from datmos.store import EmbeddingStore
+from datmos.core.device import pick_device
+from datmos.core.errors import run_stage
+from datmos.core.files import write_parquet
+from datmos.core.store import EmbeddingStore
+from datmos.heads.predict import features_of_clips
+from datmos.heads.saved import load_models
+from datmos.params.schema import load_params
+from datmos.report.figures.style import draw_embedding, umap_coordinates
 
 
 def main() -> None:

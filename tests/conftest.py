@@ -10,10 +10,8 @@ import pytest
 # beside this one, which then makes the first ones wait: twenty times slower.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "NUMBA_NUM_THREADS": "1"}
 
-from made_up_task import World, make_world
-
-REPOSITORY = Path(__file__).resolve().parents[1]
-SHARED = REPOSITORY.parent / "shared"
+from helpers.made_up_task import World, make_world
+from helpers.places import SHARED
 
 
 @pytest.fixture(scope="session")

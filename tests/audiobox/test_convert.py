@@ -11,11 +11,11 @@ from audiobox_aesthetics import infer
 from datmos.audiobox.convert import convert
 from datmos.audiobox.model import AudioboxModel
 from datmos.audiobox.predict import predict_files
-from datmos.audiobox.recipe import Recipe, load_weights, make_model
-from datmos.audiobox.sources import load_published
+from datmos.audiobox.saved import Recipe, load_weights, make_model
 from datmos.audiobox.waveforms import Hearing
-from datmos.errors import DatmosError
-from meta import ARGUMENTS, TRANSFORM, meta_model, save_checkpoint_pt, save_for_hub
+from datmos.audiobox.weights import load_published
+from datmos.core.errors import DatmosError
+from helpers.meta_model import ARGUMENTS, TRANSFORM, meta_model, save_checkpoint_pt, save_for_hub
 
 ASPECTS = ("CE", "CU", "PC", "PQ")
 

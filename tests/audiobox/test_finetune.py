@@ -7,10 +7,10 @@ import torch
 from torch.nn import functional
 
 from datmos.audiobox.finetune import audiobox_loss
-from datmos.audiobox.recipe import load_weights, make_model
-from datmos.errors import DatmosError
-from datmos.processes import ALONE
-from made_clips import Made, make_clips, session
+from datmos.audiobox.saved import load_weights, make_model
+from datmos.core.errors import DatmosError
+from datmos.core.processes import ALONE
+from helpers.audiobox_clips import Made, make_clips, session
 
 
 @pytest.fixture

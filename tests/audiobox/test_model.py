@@ -9,12 +9,12 @@ import torch
 
 from datmos.audiobox.model import count_frames, samples_of
 from datmos.audiobox.predict import predict_files
-from datmos.audiobox.recipe import load_model, load_recipe, load_weights, make_model, save_models
-from datmos.audiobox.sources import load_start
+from datmos.audiobox.saved import load_model, load_recipe, load_weights, make_model, save_models
 from datmos.audiobox.waveforms import Hearing, collate
-from datmos.errors import DatmosError
-from meta import TRANSFORM, meta_model, save_for_hub
-from tiny import CONFIGS, checkpoint
+from datmos.audiobox.weights import load_start
+from datmos.core.errors import DatmosError
+from helpers.meta_model import TRANSFORM, meta_model, save_for_hub
+from helpers.tiny_encoders import CONFIGS, checkpoint
 
 CPU = torch.device("cpu")
 

@@ -11,18 +11,18 @@ import yaml
 
 from datmos.audiobox.domains import embed_clips, label_train_clips
 from datmos.audiobox.predict import predict_published, predict_rows
-from datmos.audiobox.recipe import load_weights, make_model
+from datmos.audiobox.saved import load_weights, make_model
 from datmos.audiobox.train import finetune_strategy
 from datmos.audiobox.training_set import read_start
 from datmos.audiobox.waveforms import collate
-from datmos.errors import DatmosError
-from datmos.params import Params
-from datmos.processes import ALONE
-from made_clips import RATE, WINDOW, Made, make_clips
-from meta import meta_model, save_checkpoint_pt
+from datmos.core.errors import DatmosError
+from datmos.core.processes import ALONE
+from datmos.params.schema import Params
+from helpers.audiobox_clips import RATE, WINDOW, Made, make_clips
+from helpers.meta_model import meta_model, save_checkpoint_pt
+from helpers.places import REPOSITORY
 
 CPU = torch.device("cpu")
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def params_of(made: Made, **finetune: Any) -> Params:

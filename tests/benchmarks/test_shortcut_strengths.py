@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from datmos.corpus.study import plan_study, rate_study
-from datmos.corpus.truth import ASPECTS, SOURCES
-from datmos.errors import DatmosError
-from datmos.files import write_parquet
-from datmos.metrics import evaluate_predictions
-from datmos.params import Params
-from datmos.shortcuts import shortcut_slope
+from datmos.core.errors import DatmosError
+from datmos.core.files import write_parquet
+from datmos.datasets.simulated.study import plan_study, rate_study
+from datmos.datasets.simulated.truth import ASPECTS, SOURCES
+from datmos.evaluation.metrics import evaluate_predictions
+from datmos.evaluation.shortcuts import shortcut_slope
+from datmos.params.schema import Params
+from helpers.places import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 STRATEGIES = ["plain", "same", "oracle"]
 
 

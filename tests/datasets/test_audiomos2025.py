@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from datmos.ceilings import noise_ceilings
+from datmos.core.errors import DatmosError
 from datmos.datasets.audiomos2025 import ASPECTS, read_audiomos2025
-from datmos.errors import DatmosError
-from published import EVAL, LISTS, write_audio, write_subset
+from datmos.evaluation.ceilings import noise_ceilings
+from helpers.published_lists import EVAL, LISTS, write_audio, write_subset
 
 
 def test_the_full_lists(lists: Path) -> None:

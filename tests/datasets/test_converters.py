@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from datmos.core.errors import DatmosError
 from datmos.datasets.converters import CONVERTERS, convert
-from datmos.errors import DatmosError
-from datmos.ratings import read_ratings
+from datmos.datasets.ratings import read_ratings
 
 NISQA = """db,con,file,con_description,filename_deg,filename_ref,source,lang,votes,mos,noi,dis,col,loud,filepath_deg
 NISQA_TRAIN_SIM,1,1,x,c1.wav,r.wav,S,en,5,2.5,3,3.5,4,4.5,NISQA_TRAIN_SIM/deg/c1.wav

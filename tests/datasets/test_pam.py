@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from datmos.core.errors import DatmosError
 from datmos.datasets.pam import LIST, read_pam
 from datmos.datasets.registry import EVALUATION_SETS
-from datmos.errors import DatmosError
-from published import pam_paths, write_audio
+from helpers.published_lists import pam_paths, write_audio
 
 
 def test_the_full_list(lists: Path) -> None:

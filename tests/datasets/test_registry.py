@@ -6,10 +6,10 @@ from typing import get_args
 import pandas as pd
 import pytest
 
+from datmos.core.errors import DatmosError
 from datmos.datasets.audiomos2025 import read_audiomos2025
 from datmos.datasets.registry import DATASETS, EVALUATION_SETS
-from datmos.errors import DatmosError
-from datmos.params import DataParams, EvaluationSetParams
+from datmos.params.schema import DataParams, EvaluationSetParams
 
 ROWS = """path,split,category,source,system,PQ
 0.wav,train,speech,A,,3

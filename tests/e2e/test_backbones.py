@@ -12,10 +12,10 @@ import pytest
 import transformers
 import yaml
 
-from made_clips import STILL
-from meta import meta_model, save_for_hub
-from project import Project
-from tiny import checkpoint
+from helpers.audiobox_clips import STILL
+from helpers.meta_model import meta_model, save_for_hub
+from helpers.project import Project
+from helpers.tiny_encoders import checkpoint
 
 pytestmark = pytest.mark.e2e
 TUNED = ["audiobox_baseline", "audiobox_dat_source", "audiobox_dat_kmeans"]

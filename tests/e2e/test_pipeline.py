@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from datmos.params import load_params
-from datmos.store import EmbeddingStore
-from project import REPOSITORY, Project
-from published import pam_paths, write_audio, write_subset
-from tiny import WIDTH, checkpoint
+from datmos.core.store import EmbeddingStore
+from datmos.params.schema import load_params
+from helpers.project import REPOSITORY, Project
+from helpers.published_lists import pam_paths, write_audio, write_subset
+from helpers.tiny_encoders import WIDTH, checkpoint
 
 pytestmark = pytest.mark.e2e
 STRATEGIES = ["multigauss", "l2", "dat_source", "dat_kmeans", "dat_multi"]
@@ -86,7 +86,7 @@ def test_the_ablation_can_be_left_out_and_extended(project: Project) -> None:
 
 
 def test_selection_is_a_command(project: Project) -> None:
-    command = ["python", "-m", "datmos.cli", "select", "dat_source", "--lambda", "0", "0.5"]
+    command = ["python", "-m", "datmos.commands.main", "select", "dat_source", "--lambda", "0", "0.5"]
     result = project.run(*command)
     assert "training_domain" in result.stdout
     assert "To adopt it: dvc exp run -S strategies.dat_source.lambda=" in result.stdout
@@ -95,7 +95,7 @@ def test_selection_is_a_command(project: Project) -> None:
 
 
 def test_a_preset_adds_one_predictor_by_aspect(project: Project) -> None:
-    project.run("python", "-m", "datmos.cli", "apply", "presets/by_aspect.yaml")
+    project.run("python", "-m", "datmos.commands.main", "apply", "presets/by_aspect.yaml")
     names = ["multigauss", "dat_source", "dat_kmeans"]
     stages = {f"leave_out@{name}" for name in names} | {"combine@by_aspect"}
     assert project.stages_run("dvc", "repro") == stages | {"significance", "compare", "plot", "report"}
@@ -112,7 +112,7 @@ def test_a_preset_adds_one_predictor_by_aspect(project: Project) -> None:
 
 
 def test_rival_strategies_are_entries(project: Project) -> None:
-    project.run("python", "-m", "datmos.cli", "apply", "presets/all_strategies.yaml")
+    project.run("python", "-m", "datmos.commands.main", "apply", "presets/all_strategies.yaml")
     targets = ["evaluate@aesa", "evaluate@dat_aspect", "probe@dat_aspect"]
     stages = {*targets, "train@aesa", "train@dat_aspect"}
     assert project.stages_run("dvc", "repro", *targets) == stages
@@ -322,7 +322,7 @@ def test_the_papers_run_on_its_lists_with_stand_in_audio(project: Project, tmp_p
     names = write_subset(shared / "aes-natural", root, train=60, valid=20, per_system=3)
     (root / "AES_PAM.jsonl").symlink_to(shared / "aes-natural/AES_PAM.jsonl")
     write_audio(root / "audio", [*names[1:], *pam_paths(shared / "aes-natural")[::25]])
-    project.run("python", "-m", "datmos.cli", "apply", "presets/paper.yaml")
+    project.run("python", "-m", "datmos.commands.main", "apply", "presets/paper.yaml")
     small = tmp_path / "small.yaml"
     small.write_text(
         "encoder: {kind: distillmos, model: null, revision: null, layer: null}\naudio: {clip_seconds: 2.0}\n"
@@ -331,7 +331,7 @@ def test_the_papers_run_on_its_lists_with_stand_in_audio(project: Project, tmp_p
         "finetune:\n  baselines: []\n  published: {audiobox: null}\n"
         "  strategies: {audiobox_baseline: null, audiobox_dat_source: null, audiobox_dat_kmeans: null}\n"
     )
-    project.run("python", "-m", "datmos.cli", "apply", str(small))
+    project.run("python", "-m", "datmos.commands.main", "apply", str(small))
     project.run("dvc", "repro")
     summary = json.loads((project.folder / "metrics/manifest.json").read_text())
     assert {split: own["clips"] for split, own in summary.items()} == {"train": 59, "valid": 20, "eval": 108}
@@ -362,7 +362,7 @@ def test_dvc_accepts_every_preset(tmp_path: Path, preset: str) -> None:
         shutil.copy(REPOSITORY / name, tmp_path / name)
     fresh = Project(tmp_path)
     fresh.run("git", "init", "--quiet")
-    fresh.run("python", "-m", "datmos.cli", "apply", f"presets/{preset}.yaml")
+    fresh.run("python", "-m", "datmos.commands.main", "apply", f"presets/{preset}.yaml")
     listed = set(fresh.run("dvc", "stage", "list", "--name-only").stdout.split())
     params = load_params(tmp_path / "params.yaml")
     assert {f"train@{name}" for name in params.strategies} <= listed

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from project import Project
+from helpers.project import Project
 
 pytestmark = pytest.mark.e2e
 
 
 def test_scores_are_those_of_the_pipeline(project: Project) -> None:
-    code = "from datmos.cli import main; main()"
+    code = "from datmos.commands.main import main; main()"
     command = ["env", "PYTHONPATH=src", sys.executable, "-c", code, "score", "data/corpus/ratings.csv"]
     result = project.run(*command)
     assert "model: data/models/multigauss (evaluate.baseline of params.yaml)" in result.stderr

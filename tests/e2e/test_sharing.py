@@ -5,14 +5,14 @@ import json
 import pytest
 import yaml
 
-from project import Project
+from helpers.project import Project
 
 pytestmark = pytest.mark.e2e
 
 
 def test_an_export_of_a_committed_run_has_nothing_to_confess(project: Project) -> None:
     """Its hashes are DVC's own, and it scores as the pipeline's folder."""
-    said = project.run("python", "-m", "datmos.cli", "export", "dat_source").stdout
+    said = project.run("python", "-m", "datmos.commands.main", "export", "dat_source").stdout
     assert "data/exports/dat_source/README.md" in said
     folder = project.folder / "data/exports/dat_source"
     provenance = json.loads((folder / "provenance.json").read_text())
@@ -27,7 +27,7 @@ def test_an_export_of_a_committed_run_has_nothing_to_confess(project: Project) -
     assert "Not what dvc.lock says" not in card
     clip = next((project.folder / "data/corpus/audio").rglob("*.wav"))
     rows = [
-        json.loads(project.run("python", "-m", "datmos.cli", "score", str(clip), "--model", model).stdout)
+        json.loads(project.run("python", "-m", "datmos.commands.main", "score", str(clip), "--model", model).stdout)
         for model in ("dat_source", "data/exports/dat_source")
     ]
     assert rows[0] == rows[1]

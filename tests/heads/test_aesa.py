@@ -7,7 +7,7 @@ from torch import nn
 
 from datmos.heads.aesa import ADAPTED, CELLS, POOLED, AesaNetStyle
 from datmos.heads.drasp import average_segments
-from made import embeddings, make
+from helpers.made_heads import embeddings, make
 
 
 def head() -> AesaNetStyle:

@@ -5,7 +5,7 @@ from typing import cast
 import torch
 
 from datmos.heads.aspect_groups import AspectGroups
-from made import embeddings, make
+from helpers.made_heads import embeddings, make
 
 
 def head() -> AspectGroups:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from datmos.heads.drasp import SEGMENT, Drasp, average_segments
-from made import embeddings, make
+from helpers.made_heads import embeddings, make
 
 
 def head() -> Drasp:

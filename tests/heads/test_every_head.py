@@ -5,8 +5,8 @@ import torch
 
 from datmos.heads.interface import outputs_of, upper_factor
 from datmos.heads.registry import HEADS
-from datmos.stacked import member_state
-from made import CLIPS, DIMENSION, LAYERS, embeddings, make, noise, options, together
+from datmos.heads.stacked import member_state
+from helpers.made_heads import CLIPS, DIMENSION, LAYERS, embeddings, make, noise, options, together
 
 EVERY = pytest.mark.parametrize("name", HEADS)
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from datmos.errors import DatmosError
-from made import make
+from datmos.core.errors import DatmosError
+from helpers.made_heads import make
 
 
 def test_width_of_h() -> None:

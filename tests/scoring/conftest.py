@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from trained import Trained, train
+from helpers.trained import Trained, train
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,11 @@ import torch
 from audiobox_aesthetics import infer
 
 from datmos.audiobox.predict import predict_finetuned
-from datmos.audiobox.recipe import Recipe, load_weights, make_model, save_models
-from datmos.audiobox.sources import load_published, load_start
-from datmos.scorer import load
-from meta import TRANSFORM, meta_model, save_checkpoint_pt, save_for_hub
-from tiny import checkpoint
+from datmos.audiobox.saved import Recipe, load_weights, make_model, save_models
+from datmos.audiobox.weights import load_published, load_start
+from datmos.scoring.scorer import load
+from helpers.meta_model import TRANSFORM, meta_model, save_checkpoint_pt, save_for_hub
+from helpers.tiny_encoders import checkpoint
 
 ASPECTS = ["CE", "CU", "PC", "PQ"]
 # 10 s and a little; frames of 320 samples: those that end within one, and windows full but for some samples

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from datmos.scoring.run import Options, score_to_file
-from finished_run import write_models
+from helpers.finished_run import write_models
 
 CLIPS, SHARD = 24, 3
 PATIENCE = 180  # seconds, on a busy machine
@@ -31,7 +31,7 @@ def test_killed_and_resumed_it_gives_the_rows_of_an_ordinary_run(tmp_path: Path)
     write_models(tmp_path / "model")
     output = tmp_path / "shards"
     command = [
-        sys.executable, "-c", "from datmos.cli import main; main()", "score", "list.parquet", "--model", "model",
+        sys.executable, "-m", "datmos.commands.main", "score", "list.parquet", "--model", "model",
         "--device", "cpu", "--ray", "local", "--actors", "2", "--shard-clips", str(SHARD), "--output", str(output),
     ]  # fmt: skip
     with (tmp_path / "log").open("w") as log:

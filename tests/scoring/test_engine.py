@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from datmos.scoring.engine import Engine, Item, Plan
-from loudness import RATE, LoudnessModel
+from helpers.loudness import RATE, LoudnessModel
 
 # Ctrl-C can strike after any step of the main thread; a tracer raises at each in turn
 EVERY_STEP = """
@@ -17,8 +17,8 @@ import faulthandler
 import sys
 import numpy as np
 sys.path.insert(0, sys.argv.pop(1))
-from loudness import RATE, LoudnessModel
-from datmos.scorer import Scorer
+from helpers.loudness import RATE, LoudnessModel
+from datmos.scoring.scorer import Scorer
 
 scorer, clip = Scorer(LoudnessModel()), np.random.default_rng(0).normal(0, 0.1, 100).astype(np.float32)
 step = 0

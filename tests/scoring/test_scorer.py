@@ -12,16 +12,16 @@ import torch
 import torchaudio
 
 import datmos
-from datmos.combination import combine_predictions, save_combination
-from datmos.errors import DatmosError
-from datmos.files import read_json, write_json
-from datmos.scorer import Score, Scorer, load
+from datmos.core.errors import DatmosError
+from datmos.core.files import read_json, write_json
+from datmos.evaluation.combination import combine_predictions, save_combination
+from datmos.heads.familiarity import TrainingDomain
 from datmos.scoring.engine import Engine, Plan
 from datmos.scoring.score import Failure
-from datmos.training_domain import TrainingDomain
-from loudness import CPU, RATE, LoudnessModel, sound
-from tiny import break_convolutions
-from trained import Trained
+from datmos.scoring.scorer import Score, Scorer, load
+from helpers.loudness import CPU, RATE, LoudnessModel, sound
+from helpers.tiny_encoders import break_convolutions
+from helpers.trained import Trained
 
 ASPECTS = ["A", "B"]
 
@@ -92,7 +92,7 @@ def test_batches_as_on_a_gpu_give_the_same_scores(trained: Trained, tmp_path: Pa
     soundfile.write(tmp_path / "long.wav", sound(np.random.default_rng(1), 5.3), RATE)
     paths = [trained.clip(0), str(tmp_path / "long.wav"), trained.clip(1)]
     expected = scorer.score(paths)
-    from datmos.scorer import _item
+    from datmos.scoring.scorer import _item
 
     for size, workers in ((4, 2), (64, 3)):
         results = list(Engine(scorer.model, Plan(workers, size, 1), None).run(_item(path, None) for path in paths))
@@ -115,7 +115,7 @@ class Halving(LoudnessModel):
 def test_memory_that_runs_out() -> None:
     samples = sound(np.random.default_rng(0), 9)
     expected = Scorer(LoudnessModel()).score(samples, RATE)
-    from datmos.scorer import _item
+    from datmos.scoring.scorer import _item
 
     model = Halving()
     (found,) = Engine(model, Plan(1, 16, 1), None).run([_item(samples, RATE)])

@@ -7,10 +7,10 @@ import pytest
 import soundfile
 import torch
 
-from datmos.audio import UnusableAudioError, load_clip
-from datmos.params import AudioParams
+from datmos.audio.blocks import read_blocks
+from datmos.audio.decode import UnusableAudioError, load_clip
+from datmos.params.schema import AudioParams
 from datmos.scoring.windows import Windowing, Windows, combine, shares
-from datmos.streaming import read_blocks
 
 RATE = 8000
 WINDOWING = Windowing(sample_rate=RATE, seconds=1.0, min_seconds=0.25)

@@ -13,16 +13,16 @@ import yaml
 from safetensors import safe_open
 
 from datmos import load
-from datmos.audiobox.recipe import load_weights, make_model
-from datmos.audiobox.recipe import save_models as save_finetuned
-from datmos.audiobox.sources import load_start
-from datmos.errors import DatmosError
-from datmos.models import load_models
+from datmos.audiobox.saved import load_weights, make_model
+from datmos.audiobox.saved import save_models as save_finetuned
+from datmos.audiobox.weights import load_start
+from datmos.core.errors import DatmosError
+from datmos.heads.saved import load_models
 from datmos.sharing.export import Wishes, export_predictor
 from datmos.sharing.hub import push_folder
 from datmos.sharing.provenance import describe_provenance, differences, folder_md5
-from finished_run import write_lock, write_models, write_project
-from tiny import checkpoint
+from helpers.finished_run import write_lock, write_models, write_project
+from helpers.tiny_encoders import checkpoint
 
 
 @pytest.fixture
@@ -300,7 +300,7 @@ def test_the_lock_is_written_anew_by_the_helper(run: Path) -> None:
 
 
 def test_the_command_lists_what_it_wrote_and_what_is_odd(run: Path) -> None:
-    command = [sys.executable, "-c", "from datmos.cli import main; main()", "export"]
+    command = [sys.executable, "-c", "from datmos.commands.main import main; main()", "export"]
     said = subprocess.run([*command, "dat"], cwd=run, capture_output=True, text=True, check=True).stdout
     assert "data/exports/dat/seed_3.safetensors" in said
     assert "not in a git repository" in said

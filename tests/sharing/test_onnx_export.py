@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from datmos.encoders.registry import find_encoder
-from datmos.errors import DatmosError
+from datmos.core.errors import DatmosError
+from datmos.embedding.encoders.registry import find_encoder
 from datmos.heads.interface import Gaussian
 from datmos.heads.registry import HEADS
-from datmos.models import Models
+from datmos.heads.saved import Models
 from datmos.sharing.onnx_export import Predictor, export_head, export_whole, why_not_whole
-from made import embeddings, options, together
-from tiny import WIDTH, checkpoint, encoder_params
+from helpers.made_heads import embeddings, options, together
+from helpers.tiny_encoders import WIDTH, checkpoint, encoder_params
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra datmos[onnx] is not installed")
 pytest.importorskip("onnxscript", reason="the extra datmos[onnx] is not installed")

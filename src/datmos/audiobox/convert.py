@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from datmos.audiobox.model import Shape
-from datmos.errors import DatmosError
+from datmos.core.errors import DatmosError
 
 STRIDES = (5, 2, 2, 2, 2, 2, 2)  # of WavLM's convolutions; everything else can be read off the weights
 MAX_DISTANCE = 800  # of its relative positions

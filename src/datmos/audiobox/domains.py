@@ -7,13 +7,13 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from datmos.audiobox.recipe import load_weights, make_model
-from datmos.audiobox.sources import Start
+from datmos.audiobox.saved import load_weights, make_model
 from datmos.audiobox.training_set import read_clips, read_start
 from datmos.audiobox.waveforms import collate
-from datmos.domains import label_points
-from datmos.params import BRANCHES, Params
-from datmos.seeding import torch_seed
+from datmos.audiobox.weights import Start
+from datmos.core.seeding import torch_seed
+from datmos.domains.rules import label_points
+from datmos.params.schema import BRANCHES, Params
 
 
 def label_train_clips(
@@ -24,7 +24,7 @@ def label_train_clips(
     The points are time means of the last hidden state, before any fine-tuning.
 
     Returns:
-        As `datmos.domains.label_domains`.
+        As `datmos.domains.rules.label_domains`.
     """
     rule = params.finetune.strategies[name].domains
     points = np.empty((len(clips), 0))

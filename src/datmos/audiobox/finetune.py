@@ -17,12 +17,18 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from datmos.adversary import DomainClassifier, loss_weights
 from datmos.audiobox.model import Inputs
-from datmos.audiobox.recipe import load_weights, make_model
-from datmos.audiobox.sources import Start
+from datmos.audiobox.saved import load_weights, make_model
 from datmos.audiobox.waveforms import Waveforms, collate
-from datmos.checkpoints import (
+from datmos.audiobox.weights import Start
+from datmos.core.device import mixed_precision
+from datmos.core.errors import DatmosError
+from datmos.core.processes import Processes, add_up
+from datmos.core.seeding import derive_seed, torch_seed
+from datmos.heads.interface import error_spread
+from datmos.params.schema import BRANCHES, FinetuneParams, FinetuneStrategyParams
+from datmos.training.adversary import DomainClassifier, loss_weights
+from datmos.training.checkpoints import (
     Checkpoint,
     checkpoint_path,
     flat_state,
@@ -31,12 +37,6 @@ from datmos.checkpoints import (
     save_checkpoint,
     under,
 )
-from datmos.device import mixed_precision
-from datmos.errors import DatmosError
-from datmos.heads.interface import error_spread
-from datmos.params import BRANCHES, FinetuneParams, FinetuneStrategyParams
-from datmos.processes import Processes, add_up
-from datmos.seeding import derive_seed, torch_seed
 
 
 class Clips(NamedTuple):

@@ -7,13 +7,13 @@ import pandas as pd
 import torch
 
 from datmos.audiobox.finetune import Clips, Finetuned, Finetuning
-from datmos.audiobox.recipe import save_models
+from datmos.audiobox.saved import save_models
 from datmos.audiobox.training_set import read_clips, read_start
-from datmos.errors import DatmosError
-from datmos.files import replacing, write_csv
-from datmos.labels import match_domains
-from datmos.params import Params
-from datmos.processes import Processes
+from datmos.core.errors import DatmosError
+from datmos.core.files import replacing, write_csv
+from datmos.core.processes import Processes
+from datmos.params.schema import Params
+from datmos.training.domain_labels import match_domains
 
 KEPT = 2 * 2**30  # bytes of decoded clips that stay in memory: the next epoch needs them again
 

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from datmos.audiobox.sources import Start, load_start
 from datmos.audiobox.waveforms import Hearing, Waveforms
-from datmos.errors import DatmosError
-from datmos.params import Params
+from datmos.audiobox.weights import Start, load_start
+from datmos.core.errors import DatmosError
+from datmos.params.schema import Params
 
 
 def read_start(params: Params) -> Start:

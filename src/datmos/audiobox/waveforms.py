@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datmos.audio import UnusableAudioError, read_excerpt
+from datmos.audio.decode import UnusableAudioError, read_excerpt
+from datmos.audio.resample import resample
 from datmos.audiobox.model import Inputs
-from datmos.errors import DatmosError
-from datmos.params import AudioParams
-from datmos.resampling import resample
+from datmos.core.errors import DatmosError
+from datmos.params.schema import AudioParams
 
 AHEAD = 4  # batches that are decoded while the network computes
 THREADS = 4  # that decode

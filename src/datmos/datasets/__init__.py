@@ -1,1 +1,1 @@
-"""Kinds of datasets: each is a function that lists clips with their ratings, and one line of the registry."""
+"""Clips with their ratings: your own, the published lists, and the simulated study."""

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from datmos.errors import listing
+from datmos.core.errors import listing
 
 EXTENSIONS = frozenset(
     {

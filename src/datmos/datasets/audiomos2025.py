@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from datmos.core.errors import DatmosError, listing
 from datmos.datasets.published import (
     ASPECTS,
     PUBLISHED_ROOT,
@@ -19,7 +20,6 @@ from datmos.datasets.published import (
     read_annotations,
     score_columns,
 )
-from datmos.errors import DatmosError, listing
 
 TRAIN, VALID = "audiomos2025-track2-train_list.csv", "audiomos2025-track2-dev_list.csv"
 EVAL = "audiomos2025_track2_human_annotations.jsonl"
@@ -47,8 +47,8 @@ def read_audiomos2025(root: Path, aspects: list[str]) -> pd.DataFrame:
         aspects: some of PQ, PC, CE, CU.
 
     Returns:
-        What `datmos.ratings.read_ratings` does; clip_id is the challenge's name. The path of a clip whose audio is
-        missing is the published one.
+        What `datmos.datasets.ratings.read_ratings` does; clip_id is the challenge's name. The path of a clip whose
+        audio is missing is the published one.
 
     Raises:
         DatmosError: a list is absent or not as published, or an aspect is none of these.

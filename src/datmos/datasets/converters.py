@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from datmos.errors import DatmosError, listing
+from datmos.core.errors import DatmosError, listing
 
 
 class Converter(NamedTuple):

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from datmos.core.errors import DatmosError
 from datmos.datasets.published import (
     PUBLISHED_ROOT,
     check_aspects,
@@ -16,7 +17,6 @@ from datmos.datasets.published import (
     read_annotations,
     score_columns,
 )
-from datmos.errors import DatmosError
 
 LIST = "AES_PAM.jsonl"
 CATEGORIES = {"audio": "sound", "music": "music"}  # folder above the system's
@@ -34,7 +34,7 @@ def read_pam(root: Path, aspects: list[str]) -> pd.DataFrame:
         aspects: some of PQ, PC, CE, CU.
 
     Returns:
-        What `datmos.ratings.read_ratings` does, all of the split eval.
+        What `datmos.datasets.ratings.read_ratings` does, all of the split eval.
 
     Raises:
         DatmosError: the list is absent or not as published, or an aspect is none of these.

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from datmos.core.errors import DatmosError, listing, nearest
 from datmos.datasets.audio_finder import AudioFinder, find_clips
-from datmos.errors import DatmosError, listing, nearest
 
 ASPECTS = {
     "PQ": "Production_Quality",
@@ -86,7 +86,8 @@ def lay_out(clips: pd.DataFrame, root: Path, aspects: Sequence[str]) -> pd.DataF
         aspects: to keep.
 
     Returns:
-        What `datmos.ratings.read_ratings` does. The path of a clip whose audio is missing is the published one.
+        What `datmos.datasets.ratings.read_ratings` does. The path of a clip whose audio is missing is the published
+        one.
 
     Raises:
         DatmosError: a clip is listed twice.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from datmos.datasets.audiomos2025 import read_audiomos2025, read_audiomos2025_evaluation
 from datmos.datasets.pam import read_pam
-from datmos.ratings import read_ratings
+from datmos.datasets.ratings import read_ratings
 
 Reader = Callable[[Path, list[str]], pd.DataFrame]
 

@@ -1,1 +1,1 @@
-"""Trainable models on frozen embeddings: one head a file, and the registry of their kinds."""
+"""Heads on frozen embeddings: MultiGauss and its rivals, many members at once; saved, and predicting."""

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from datmos.heads.drasp import average_segments
 from datmos.heads.interface import Encoded, Gaussian, Head, HeadOptions
-from datmos.stacked import Linear, Noise, attention, dropout, perceptron
+from datmos.heads.stacked import Linear, Noise, attention, dropout, perceptron
 
 POOLED, ADAPTED, CELLS = 5, 128, 64  # frames averaged into one; width of the adapter; cells a direction
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from datmos.heads.interface import Encoded, Gaussian, HeadOptions
 from datmos.heads.multigauss import ConvolutionalHead
-from datmos.stacked import Linear, Noise, perceptron
+from datmos.heads.stacked import Linear, Noise, perceptron
 
 BOTTLENECK = 64
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from datmos.heads.interface import Encoded, Gaussian, Head, HeadOptions, outputs_of
-from datmos.stacked import Linear, Noise, attention, dropout, perceptron
+from datmos.heads.stacked import Linear, Noise, attention, dropout, perceptron
 
 SEGMENT, HIDDEN, WIDTH = 25, 64, 64  # frames a segment; units of the attention; of h
 SMALLEST_VARIANCE = 1e-6  # the root of 0 has no gradient

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from datmos.stacked import Noise
+from datmos.heads.stacked import Noise
 
 
 class Gaussian(NamedTuple):
@@ -45,7 +45,7 @@ class Encoded(NamedTuple):
 
 
 class Head(nn.Module, ABC):
-    """A trainable model on embeddings: M members, made with one (see `datmos.stacked`).
+    """A trainable model on embeddings: M members, made with one (see `datmos.heads.stacked`).
 
     Embeddings come as (B, D, T), shared by all members, or as (M, B, D, T); for a head that `reads_layers` as
     (B, L, D, T) or (M, B, L, D, T).

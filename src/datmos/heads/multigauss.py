@@ -5,9 +5,9 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional
 
-from datmos.errors import DatmosError
+from datmos.core.errors import DatmosError
 from datmos.heads.interface import Encoded, Gaussian, Head, HeadOptions, outputs_of
-from datmos.stacked import Conv1d, LayerNorm, Noise, convolve_embeddings, dropout, perceptron
+from datmos.heads.stacked import Conv1d, LayerNorm, Noise, convolve_embeddings, dropout, perceptron
 
 CHANNELS, KERNEL, POOL = 32, 5, 5
 

@@ -1,1 +1,1 @@
-"""Scoring audio with trained models: windows, models, results, and the command."""
+"""Scores of any audio by a trained model, in Python, from the command line, on one machine or many."""

@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datmos.audio import UnusableAudioError, file_digest
+from datmos.audio.decode import UnusableAudioError, file_digest
 from datmos.audiobox.model import AudioboxModel, count_frames, samples_of
-from datmos.audiobox.recipe import Recipe, load_model, load_recipe, load_weights, make_model
-from datmos.audiobox.sources import WINDOW, load_published
+from datmos.audiobox.saved import Recipe, load_model, load_recipe, load_weights, make_model
 from datmos.audiobox.waveforms import collate
-from datmos.encoders.onednn import use_onednn
+from datmos.audiobox.weights import WINDOW, load_published
+from datmos.embedding.encoders.onednn import use_onednn
+from datmos.heads.familiarity import TrainingDomain
 from datmos.scoring.model import WindowScores
 from datmos.scoring.windows import Windowing
-from datmos.training_domain import TrainingDomain
 
 MIN_SECONDS = 0.1
 PUBLISHED_SCALE = (1.0, 10.0)

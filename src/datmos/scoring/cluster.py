@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from datmos.errors import DatmosError
-from datmos.extras import needs
-from datmos.files import read_json
-from datmos.scoring.places import local_model
-from datmos.scoring.run import Options, Tally
+from datmos.core.errors import DatmosError
+from datmos.core.extras import needs
+from datmos.core.files import read_json
+from datmos.core.places import local_model
+from datmos.scoring.options import Options
 from datmos.scoring.shards import Sharding, ShardScorer, claim_output, cut_manifest
+from datmos.scoring.tally import Tally
 
 
 class Cluster(NamedTuple):

@@ -1,9 +1,9 @@
 """Decoding, encoding and scoring side by side, with results in the order of the clips.
 
 Workers are threads. Each opens a clip and scores its windows one after another; when no clip is left to open, it
-helps with those that others have opened, so that one long clip keeps all cores busy. As in `datmos.clip_encoder`,
-on a CPU every core computes one window at a time on one thread, so that a score never depends on what else is
-scored; on a GPU windows of one length, of one clip or many, are computed together.
+helps with those that others have opened, so that one long clip keeps all cores busy. As in
+`datmos.embedding.clip_encoder`, on a CPU every core computes one window at a time on one thread, so that a score
+never depends on what else is scored; on a GPU windows of one length, of one clip or many, are computed together.
 
 The thread that asks for results shares no lock with the workers, only `SimpleQueue`s: Ctrl-C may strike it between
 any two steps, and one that strikes while a `Condition` is being entered leaves it locked for good.
@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from datmos.audio import UnusableAudioError
-from datmos.clip_encoder import GPU_BATCH, GPU_WORKERS, one_thread
-from datmos.errors import DatmosError
+from datmos.audio.decode import UnusableAudioError
+from datmos.core.errors import DatmosError
+from datmos.embedding.clip_encoder import GPU_BATCH, GPU_WORKERS, one_thread
 from datmos.scoring.model import WindowModel, WindowScores
 from datmos.scoring.score import Failure, Score, ScoredWindow, make_score
 from datmos.scoring.windows import Window, Windows

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from datmos.core.errors import DatmosError, listing
 from datmos.datasets.audio_finder import audio_below
-from datmos.errors import DatmosError, listing
 
 LISTS = (".txt", ".csv", ".jsonl", ".parquet")
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from datmos.errors import DatmosError, nearest
-from datmos.files import read_json
+from datmos.core.errors import DatmosError, nearest
+from datmos.core.files import read_json
+from datmos.core.places import MODELS, local_model, local_models
 from datmos.scoring.audiobox import load_finetuned, load_meta
 from datmos.scoring.model import HeadsOnEncoder, WindowModel
-from datmos.scoring.places import MODELS, local_model, local_models
 
 # what only the config.json of this kind of model has; a new kind is a line here
 LOADERS: dict[str, Callable[[Path, torch.device], Any]] = {

@@ -11,18 +11,18 @@ import torch
 from safetensors.numpy import load_file
 from torch import Tensor
 
-from datmos.audio import UnusableAudioError
-from datmos.clip_encoder import FLOAT16_MAX
-from datmos.device import mixed_precision
-from datmos.encoders.interface import Encoder
-from datmos.encoders.precision import find_checked_encoder, make_test_clip
-from datmos.errors import DatmosError
-from datmos.files import read_json
-from datmos.models import Models, load_models
-from datmos.params import AudioParams, EncoderParams
-from datmos.processes import ALONE
+from datmos.audio.decode import UnusableAudioError
+from datmos.core.device import mixed_precision
+from datmos.core.errors import DatmosError
+from datmos.core.files import read_json
+from datmos.core.processes import ALONE
+from datmos.embedding.clip_encoder import FLOAT16_MAX
+from datmos.embedding.encoders.interface import Encoder
+from datmos.embedding.encoders.precision import find_checked_encoder, make_test_clip
+from datmos.heads.familiarity import TrainingDomain, load_domain
+from datmos.heads.saved import Models, load_models
+from datmos.params.schema import AudioParams, EncoderParams
 from datmos.scoring.windows import Windowing
-from datmos.training_domain import TrainingDomain, load_domain
 
 
 class WindowScores(NamedTuple):
@@ -130,7 +130,7 @@ class HeadsOnEncoder:
     def _combined(self, frames: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Each aspect by its strategy's heads: mean (M, B, A), covariance (M, B, A, A), float64.
 
-        Aspects of different strategies have no covariance (see `datmos.combination.combine_predictions`).
+        Aspects of different strategies have no covariance (`datmos.evaluation.combination.combine_predictions`).
         """
         parts = {name: self._predict(heads, frames) for name, heads in self.models.items()}
         rows = {name: list(heads.config["aspects"]) for name, heads in self.models.items()}

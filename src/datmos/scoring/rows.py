@@ -12,10 +12,10 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datmos.files import replacing
-from datmos.scorer import Scorer
+from datmos.core.files import replacing
 from datmos.scoring.inputs import Clip
 from datmos.scoring.score import Failure, Score
+from datmos.scoring.scorer import Scorer
 
 DECIMALS = 5  # of rating points
 ROW_GROUP = 10_000  # rows written to parquet at once: bounds memory

@@ -11,62 +11,15 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from os import fsync
 from pathlib import Path
-from typing import NamedTuple
 
 from tqdm import tqdm
 
-from datmos.errors import DatmosError, listing
-from datmos.scorer import Scorer, load
-from datmos.scoring.command import check_aspects
+from datmos.core.errors import DatmosError
 from datmos.scoring.inputs import Clip, find_clips
+from datmos.scoring.options import Options, check_aspects, hop_of
 from datmos.scoring.rows import CsvLines, Layout, Row, json_line, read_rows, write_rows
-
-
-class Options(NamedTuple):
-    """What was asked for."""
-
-    inputs: list[str]
-    model: str
-    revision: str | None
-    device: str | None
-    minima: dict[str, float]  # lowest score of an aspect that is given
-    timeline: bool
-    hop_seconds: float | None
-    workers: int | None
-    batch_seconds: float | None
-
-
-class Tally:
-    """Counts what became of the clips, and says so."""
-
-    def __init__(self, minima: dict[str, float]) -> None:
-        self._minima = minima
-        self.scored = self.passed = 0
-        self.failed: list[str] = []
-
-    def passes(self, row: Row) -> bool:
-        """Count a row; tell whether it is to be given: with minima, only a clip known to reach them."""
-        if row["error"] is not None:
-            self.failed.append(f"{row['path']}: {row['error']}")
-            return not self._minima
-        self.scored += 1
-        passes = all(row[aspect] >= value for aspect, value in self._minima.items())
-        self.passed += passes
-        return passes
-
-    def report(self) -> None:
-        """Print the counts, and what failed, to standard error."""
-        text = f"{self.scored} clip{'' if self.scored == 1 else 's'} scored"
-        if self._minima:
-            text += f", {self.passed} with at least {', '.join(f'{a} {v:g}' for a, v in self._minima.items())}"
-        if self.failed:
-            text += f", {len(self.failed)} failed:\n  {listing(map(repr_line, self.failed), chr(10) + '  ')}"
-        print(text, file=sys.stderr)
-
-
-def repr_line(text: str) -> str:
-    """Return text that fits a line of any terminal: odd characters escaped."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
+from datmos.scoring.scorer import Scorer, load
+from datmos.scoring.tally import Tally
 
 
 def score_to_stdout(options: Options, kind: str) -> bool:
@@ -180,13 +133,6 @@ def _prepare(options: Options) -> tuple[list[Clip], Scorer, Layout]:
     scorer = load(options.model, options.device, options.revision)
     check_aspects(options.minima, scorer.aspects)
     return clips, scorer, Layout(scorer, hop_of(options, scorer), options.timeline)
-
-
-def hop_of(options: Options, scorer: Scorer) -> float | None:
-    """Return the seconds between two windows; None: as long as a window."""
-    if options.timeline and options.hop_seconds is None:
-        return min(1.0, scorer.model.windowing.seconds)
-    return options.hop_seconds
 
 
 def _rows(

@@ -32,8 +32,8 @@ class Score:
         seconds: of audio.
         windows: one row a window: start_s, end_s, weight (its share of the clip, sum 1), <aspect>, <aspect>_std,
             distance. A window without sound has weight 0 and no scores (NaN).
-        distance: from the train clips (`datmos.training_domain`), mean over the windows; None if the model does not
-            know them.
+        distance: from the train clips (`datmos.heads.familiarity`), mean over the windows; None if the model does
+            not know them.
         percentile: how many of the model's validation clips are no farther away, in percent.
         band_limit: Hz; above it the clip has no sound, as far as the model listens.
         warnings: why the score may be doubtful, as sentences.

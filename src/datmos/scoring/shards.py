@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datmos.audio import file_digest
-from datmos.errors import DatmosError
-from datmos.files import read_json, write_json
-from datmos.scorer import Scorer, load
-from datmos.scoring.command import check_aspects
+from datmos.audio.decode import file_digest
+from datmos.core.errors import DatmosError
+from datmos.core.files import read_json, write_json
 from datmos.scoring.inputs import Clip, locate
+from datmos.scoring.options import Options, check_aspects, hop_of
 from datmos.scoring.rows import Layout, Row, write_rows
-from datmos.scoring.run import Options, Tally, hop_of
+from datmos.scoring.scorer import Scorer, load
+from datmos.scoring.tally import Tally
 
 RUN, DONE = "_run.json", "_done"  # names that readers of a folder of parquet files pass over
 

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datmos.audio import SILENCE, Mixer, UnusableAudioError, check_length
-from datmos.resampling import StreamingResampler
+from datmos.audio.decode import SILENCE, Mixer, UnusableAudioError, check_length
+from datmos.audio.resample import StreamingResampler
 from datmos.scoring.band import Spectrum
 
 

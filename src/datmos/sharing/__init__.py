@@ -1,1 +1,1 @@
-"""Giving a trained predictor to others: one folder with weights, card and provenance; the hub; ONNX."""
+"""A predictor for others: a folder with its card, the hub, ONNX files, and a web demo."""

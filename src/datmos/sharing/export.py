@@ -8,18 +8,18 @@ from typing import Any, NamedTuple
 
 import torch
 
-from datmos.encoders.registry import find_encoder
-from datmos.errors import DatmosError, listing, nearest
-from datmos.files import read_json, replacing, write_json, write_text
-from datmos.models import load_models, save_models
-from datmos.params import EncoderParams
+from datmos.core.errors import DatmosError, listing, nearest
+from datmos.core.files import read_json, replacing, write_json, write_text
+from datmos.core.places import MODELS, PLACES
+from datmos.embedding.encoders.registry import find_encoder
+from datmos.heads.familiarity import load_domain, save_domain
+from datmos.heads.saved import load_models, save_models
+from datmos.params.schema import EncoderParams
 from datmos.scoring.model import read_config
-from datmos.scoring.places import MODELS, PLACES
 from datmos.sharing.card import write_card
 from datmos.sharing.contents import Contents, describe_finetuned, describe_heads
 from datmos.sharing.onnx_export import Predictor, export_head, export_whole, why_not_whole
 from datmos.sharing.provenance import describe_provenance
-from datmos.training_domain import load_domain, save_domain
 
 CONFIG, CHOICE, PROVENANCE, CARD = "config.json", "choice.json", "provenance.json", "README.md"
 COMMIT = re.compile("[0-9a-f]{40}")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from datmos.errors import DatmosError
+from datmos.core.errors import DatmosError
 
 
 def push_folder(folder: Path, repo_id: str, private: bool = False, api: Any = None) -> str:

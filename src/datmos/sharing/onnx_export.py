@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datmos.encoders.interface import Encoder
-from datmos.errors import DatmosError
-from datmos.extras import needs
-from datmos.files import replacing
+from datmos.core.errors import DatmosError
+from datmos.core.extras import needs
+from datmos.core.files import replacing
+from datmos.core.seeding import derive_seed
+from datmos.embedding.encoders.interface import Encoder
 from datmos.heads.interface import Head
-from datmos.models import Models
-from datmos.seeding import derive_seed
+from datmos.heads.saved import Models
 
 LARGEST = 2**31 - 2**26  # bytes of weights; an ONNX file is a protobuf message, which ends at 2 GiB
 TOLERANCE = 1e-4  # absolute and relative, between ONNX Runtime and PyTorch
@@ -144,7 +144,7 @@ def export_whole(predictor: Predictor, encoder: Encoder, kind: str, clip_seconds
     if size > LARGEST:
         raise DatmosError(f"the weights, {size / 2**30:.1f} GiB, are more than one ONNX file can hold")
     for module in model.network.modules():  # kernels of oneDNN have no counterpart in ONNX
-        if type(module).__module__ == "datmos.encoders.onednn":
+        if type(module).__module__ == "datmos.embedding.encoders.onednn":
             module.__class__ = type(module).__base__
     _export(model, "waveforms", (round(clip_seconds * encoder.sample_rate),), path)
 

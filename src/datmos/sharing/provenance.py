@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from datmos.errors import DatmosError
-from datmos.files import read_json
+from datmos.core.errors import DatmosError
+from datmos.core.files import read_json
 
 COUNTED = ("clips", "excluded", "hours", "systems", "aspects")  # of metrics/manifest.json, for each split
 METRICS = ("mse", "srcc")

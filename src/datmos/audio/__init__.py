@@ -1,0 +1,1 @@
+"""Audio files to samples, whatever their format, rate and length."""

@@ -1,0 +1,43 @@
+"""The command `datmos ratings-from`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from datmos.core.clips import SPLITS
+from datmos.core.errors import DatmosError
+from datmos.core.files import replacing, write_text
+from datmos.datasets.converters import CONVERTERS, convert
+from datmos.datasets.ratings import read_ratings
+
+
+def add_ratings_from(commands: Any) -> None:
+    """Add the command to the parser of `datmos`."""
+    known = "; ".join(f"{name}: {converter.expects}" for name, converter in CONVERTERS.items())
+    parser = commands.add_parser(
+        "ratings-from",
+        help="write the ratings.csv of a published corpus",
+        description=f"Write ratings.csv into a corpus' folder, and print the command that uses it. {known}.",
+    )
+    parser.add_argument("corpus", choices=list(CONVERTERS))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--force", action="store_true", help="replace a ratings.csv that is there")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    corpus, folder = arguments.corpus, arguments.folder
+    path, converter = folder / "ratings.csv", CONVERTERS[corpus]
+    table = convert(corpus, folder)
+    if path.exists() and not arguments.force:
+        raise DatmosError(f"{path} is there already; --force replaces it")
+    with replacing(path) as temporary:
+        write_text(temporary, table.to_csv(index=False, lineterminator="\n"))
+        read_ratings(temporary, list(converter.aspects))  # refuses what a run would refuse
+    counts = table["split"].value_counts()
+    print(f"{path}: {', '.join(f'{counts[split]} {split}' for split in SPLITS)} clips")
+    aspects, scale = ",".join(converter.aspects), ",".join(f"{bound:g}" for bound in converter.scale)
+    print(
+        f"dvc exp run -S data.kind=ratings -S data.root={folder} -S 'data.aspects=[{aspects}]' "
+        f"-S 'data.scale=[{scale}]'"
+    )

@@ -1,0 +1,1 @@
+"""Strategies against each other: differences, and whether chance explains them."""

@@ -1,0 +1,188 @@
+"""Strategies side by side: differences for `dvc metrics diff`, and rows for plots.
+
+``metrics`` is ``{strategy: what evaluate_predictions returned}`` everywhere, fresh or read back from JSON,
+where NaN is None. Strategies are shown in its order.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from datmos.core.errors import DatmosError
+
+COMPARED = ("mse", "srcc")
+# column of the shortcut table -> where its summary is, in what evaluate_predictions returned for an aspect
+SHORTCUT_METRICS = {
+    "error_eta2_category": ("shortcut", "error_eta2_category"),
+    "error_eta2_category_given_score": ("shortcut", "error_eta2_category_given_score"),
+    "error_eta2_source": ("shortcut", "error_eta2_source"),
+    "error_eta2_source_given_score": ("shortcut", "error_eta2_source_given_score"),
+    "signature_sensitivity": ("shortcut", "signature_sensitivity"),
+    "signature_sensitivity_ratio": ("shortcut", "signature_sensitivity_ratio"),
+    "shortcut_slope": ("shortcut", "shortcut_slope"),
+    "mse_true": ("true", "system", "mse"),
+    "srcc_true": ("true", "system", "srcc"),
+}
+Metrics = Mapping[str, Mapping[str, Any]]
+
+
+def compare(metrics: Metrics, baseline: str, aspects: Sequence[str]) -> dict[str, Any]:
+    """Compare system-level MSE and SRCC of every strategy with the baseline's.
+
+    Returns ``{aspect: {strategy: {"mse", "mse_delta", "mse_delta_std", "srcc", "srcc_delta",
+    "srcc_delta_std"}}}``: means over seeds; a delta is strategy minus baseline of the same seed, so that what
+    a seed does to both cancels, and its std (ddof 1, NaN for one seed) is over seeds. A negative
+    ``mse_delta`` and a positive ``srcc_delta`` are improvements. The baseline has deltas of 0. Beside them, the
+    means of those `SHORTCUT_METRICS` that the dataset allows.
+
+    ``baseline`` is one of the strategies. Raises `DatmosError` for strategies that differ in seeds or systems.
+    """
+    common_ground(metrics, aspects)
+    return {
+        aspect: {
+            strategy: _against(scores[aspect]["system"], metrics[baseline][aspect]["system"])
+            | {name: number(summary["mean"]) for name, summary in shortcut_summaries(scores[aspect])}
+            for strategy, scores in metrics.items()
+        }
+        for aspect in aspects
+    }
+
+
+def _against(system: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str, float]:
+    result = {}
+    for metric in COMPARED:
+        paired = zip(system[metric]["seeds"], baseline[metric]["seeds"], strict=True)
+        deltas = [number(ours) - number(theirs) for ours, theirs in paired]
+        result[metric] = number(system[metric]["mean"])
+        result[f"{metric}_delta"] = float(np.mean(deltas))
+        result[f"{metric}_delta_std"] = float(np.std(deltas, ddof=1)) if len(deltas) > 1 else math.nan
+    return result
+
+
+def shortcut_summaries(scores: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield name and summary of the `SHORTCUT_METRICS` that are known."""
+    for name, keys in SHORTCUT_METRICS.items():
+        found: Any = scores
+        for key in keys:
+            found = found.get(key, {})
+        if found:
+            yield name, found
+
+
+def number(value: float | None) -> float:
+    """Return a number of metrics/, where NaN is None."""
+    return math.nan if value is None else float(value)
+
+
+def common_ground(metrics: Metrics, aspects: Sequence[str]) -> dict[str, Any]:
+    """Return the numbers of systems and clips, and the seeds, which must be the same for a fair comparison."""
+    grounds = {strategy: dict(scores[aspects[0]]["evaluated_on"]) for strategy, scores in metrics.items()}
+    first, *others = grounds
+    for strategy in others:
+        if grounds[strategy] != grounds[first]:
+            raise DatmosError(
+                f"strategies can't be compared: '{first}' was evaluated on {grounds[first]}, "
+                f"'{strategy}' on {grounds[strategy]}. Run `dvc repro` to evaluate both anew."
+            )
+    return grounds[first]
+
+
+def comparison_rows(metrics: Metrics, aspects: Sequence[str]) -> pd.DataFrame:
+    """List all results in long form: ``strategy, aspect, level, metric, mean, std, ensemble``.
+
+    ``level`` is ``system``, ``utterance``; ``system within <category>`` and ``system within groups``
+    (`datmos.evaluation.split_groups`); ``shortcut`` with those of the `SHORTCUT_METRICS` that are known; and
+    ``signature <source>`` with the ``offset`` of predictions under that source's signature.
+    """
+    rows = [
+        (strategy, aspect, level, metric, *(number(summary[key]) for key in ("mean", "std", "ensemble")))
+        for strategy, scores in metrics.items()
+        for aspect in aspects
+        for level, metric, summary in _summaries(scores[aspect])
+    ]
+    return pd.DataFrame(rows, columns=["strategy", "aspect", "level", "metric", "mean", "std", "ensemble"])
+
+
+def _summaries(scores: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for level in ("system", "utterance"):
+        for metric, summary in scores[level].items():
+            yield level, metric, summary
+    for category, summaries in scores["within_category"].items():
+        for metric, summary in summaries.items():
+            yield f"system within {category}", metric, summary
+    yield "system within groups", "srcc", scores["groups"]["srcc_within_groups"]
+    for name, summary in shortcut_summaries(scores):
+        yield "shortcut", name, summary
+    for source, summary in scores["shortcut"].get("signature_offset", {}).items():
+        yield f"signature {source}", "offset", summary
+
+
+def chart_rows(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Pick one system-level metric out of `comparison_rows` for a DVC bar chart: columns ``row``, ``<metric>``."""
+    picked = rows[(rows["level"] == "system") & (rows["metric"] == metric)]
+    return pd.DataFrame({"row": picked["aspect"] + " " + picked["strategy"], metric: picked["mean"]})
+
+
+def granularity_rows(
+    found: Mapping[tuple[str, int], Mapping[str, Any]], baseline: Mapping[str, Any], aspects: Sequence[str]
+) -> pd.DataFrame:
+    """Compare every K with the baseline, seed by seed.
+
+    Args:
+        found: ``{(strategy, k): what score_with_k returned}``, fresh or read back from JSON.
+        baseline: ``metrics/strategies/<baseline>.json``.
+        aspects: to compare.
+
+    Returns:
+        Columns strategy, k, aspect, metric (mse, srcc), mean, low, high: the difference to the baseline of the same
+        seed, its mean over seeds and 95% interval (Student's t; NaN for one seed).
+    """
+    rows = []
+    for (strategy, k), scores in found.items():
+        for aspect in aspects:
+            for metric in COMPARED:
+                pairs = zip(
+                    scores[aspect][metric]["seeds"], baseline[aspect]["system"][metric]["seeds"], strict=True
+                )
+                differences = np.array([number(ours) - number(theirs) for ours, theirs in pairs])
+                mean, half = float(differences.mean()), math.nan
+                if len(differences) > 1:
+                    half = float(stats.t.ppf(0.975, len(differences) - 1) * stats.sem(differences))
+                rows.append((strategy, k, aspect, metric, mean, mean - half, mean + half))
+    return pd.DataFrame(rows, columns=["strategy", "k", "aspect", "metric", "mean", "low", "high"])
+
+
+def granularity_chart(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Pick one metric out of `granularity_rows` for a DVC bar chart: columns ``row``, ``<metric>``."""
+    own = rows[rows["metric"] == metric]
+    names = own["aspect"] + " " + own["strategy"] + " K=" + own["k"].astype(str)
+    return pd.DataFrame({"row": names, metric: own["mean"]})
+
+
+def backbone_rows(
+    against: Mapping[str, Any], backbones: Mapping[str, Sequence[str]], aspects: Sequence[str]
+) -> pd.DataFrame:
+    """List what each backbone's strategies differ by from its own baseline.
+
+    Args:
+        against: that entry of metrics/significance.json.
+        backbones: baseline -> strategies of the same backbone.
+        aspects: to compare.
+
+    Returns:
+        Columns baseline, strategy, aspect, metric (mse, srcc), difference, low, high, separable.
+    """
+    rows = []
+    for baseline, strategies in backbones.items():
+        for strategy in strategies:
+            for aspect in aspects:
+                for metric in COMPARED:
+                    found = against[baseline][aspect][strategy][metric]
+                    numbers = (number(found[key]) for key in ("difference", "low", "high"))
+                    rows.append((baseline, strategy, aspect, metric, *numbers, bool(found["separable"])))
+    columns = ["baseline", "strategy", "aspect", "metric", "difference", "low", "high", "separable"]
+    return pd.DataFrame(rows, columns=columns)

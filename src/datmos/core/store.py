@@ -1,0 +1,100 @@
+"""The embeddings of all clips on disk: written clip by clip, read by rows, never loaded whole."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+
+from datmos.core.errors import DatmosError, listing
+from datmos.core.files import read_json, replacing, write_json, write_parquet
+
+
+class EmbeddingStore:
+    """Reader of data/embeddings.
+
+    Attributes:
+        frames: float16 memory map, shape (N, D, T).
+        extra: further layers, each as ``frames``, by number.
+        pooled: float32 memory map, time means of the layer that is clustered, shape (N, D).
+        info: encoder.json (name, revision, dtype, layers, sample_rate, hop, dimension, frames, clip_seconds, ...).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.frames: np.ndarray = np.load(folder / "frames.npy", mmap_mode="r")
+        self.pooled: np.ndarray = np.load(folder / "pooled.npy", mmap_mode="r")
+        self.info: dict[str, Any] = read_json(folder / "encoder.json")
+        self.extra: dict[int, np.ndarray] = {
+            layer: np.load(folder / f"frames_layer{layer}.npy", mmap_mode="r") for layer in self.info["layers"][1:]
+        }
+        clip_ids = pd.read_parquet(folder / "index.parquet")["clip_id"]
+        self._row_of = pd.Series(range(len(clip_ids)), index=clip_ids)
+
+    def rows(self, clip_ids: Iterable[str]) -> np.ndarray:
+        """Return the row of every clip, int64, shape (number of clips,).
+
+        Raises:
+            DatmosError: a clip has no embedding.
+        """
+        rows = self._row_of.reindex(list(clip_ids))
+        if rows.isna().any():
+            missing = listing(rows.index[rows.isna()])
+            raise DatmosError(f"no embedding for {rows.isna().sum()} clips ({missing}); run `dvc repro embed`")
+        return rows.to_numpy(dtype=np.int64)
+
+    def read(self, rows: np.ndarray, layer: int | None = None) -> np.ndarray:
+        """Read embeddings, float16, shape (len(rows), D, T), in the order of ``rows``.
+
+        ``layer`` is one of ``extra``, or None for the layer that heads read.
+        """
+        frames = self.frames if layer is None else self.extra[layer]
+        order = np.argsort(rows, kind="stable")  # ascending reads: the disk likes them
+        batch = np.empty((len(rows), *frames.shape[1:]), dtype=frames.dtype)
+        batch[order] = frames[rows[order]]
+        return batch
+
+
+def batched(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    """Cut an array into consecutive pieces of at most ``size``."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def write_store(
+    folder: Path, clip_ids: pd.Series, clips: Iterator[dict[str, np.ndarray]], description: dict[str, Any]
+) -> None:
+    """Write a store in one pass (DESIGN.md, Contracts: data/embeddings); memory does not grow with the clips.
+
+    Args:
+        folder: to write.
+        clip_ids: of the rows, in order.
+        clips: for each of them its layers "0", "1", ... float16 (D, T), and "pooled" float32 (D,).
+        description: encoder.json, with the numbers of those layers in ``layers``; D and T are added.
+    """
+    further = description["layers"][1:]
+    names = {"0": "frames.npy", "pooled": "pooled.npy"}
+    names |= {str(index): f"frames_layer{layer}.npy" for index, layer in enumerate(further, start=1)}
+    with replacing(folder) as temporary, ExitStack() as opened:
+        temporary.mkdir()
+        files: dict[str, IO[bytes]] = {
+            key: opened.enter_context((temporary / name).open("wb")) for key, name in names.items()
+        }
+        for number, arrays in enumerate(clips):
+            for key, file in files.items():
+                if number == 0:
+                    _write_header(file, arrays[key], len(clip_ids))
+                file.write(arrays[key].tobytes())
+        dimension, frames = arrays["0"].shape
+        write_parquet(temporary / "index.parquet", pd.DataFrame({"clip_id": clip_ids}))
+        write_json(temporary / "encoder.json", description | {"dimension": dimension, "frames": frames})
+
+
+def _write_header(file: IO[bytes], row: np.ndarray, count: int) -> None:
+    """Begin a .npy file of ``count`` arrays like ``row``."""
+    header = {
+        "descr": np.lib.format.dtype_to_descr(row.dtype),
+        "fortran_order": False,
+        "shape": (count, *row.shape),
+    }
+    np.lib.format.write_array_header_1_0(file, header)

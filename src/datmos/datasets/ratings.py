@@ -1,0 +1,128 @@
+"""The generic dataset kind: a ratings.csv with one row a clip (DESIGN.md, Contracts)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from datmos.core.clips import COUNTERFACTUAL, SPLITS
+from datmos.core.errors import DatmosError, listing, nearest
+
+NEEDED_COLUMNS = ("path", "split", "category", "source", "system")
+TEXT_COLUMNS = (*NEEDED_COLUMNS, "base")
+
+
+def read_ratings(path: Path, aspects: list[str], splits: Sequence[str] = SPLITS) -> pd.DataFrame:
+    """Read and check a ratings.csv, which must have clips of all ``splits``.
+
+    Returns:
+        Columns clip_id (the path), path, split, category, source, system, base, missing (why a clip has no audio;
+        here "": that is seen when it is read; all str), <aspect> (float, mean score), <aspect>_ratings (list of
+        float, or None where the file has no single ratings) and <aspect>_true (float, the true score of a simulated
+        clip; NaN where the file has none). Counterfactual clips need no score
+        (NaN): what counts is how far predictions differ between the clips of one ``base``.
+
+    Raises:
+        DatmosError: a missing file or column, a duplicate or absolute path, an unknown split, an empty cell,
+            a score that is not a finite number, no clip of one of ``splits``, or a counterfactual clip whose base
+            is missing, alone, or given twice with one source.
+    """
+    table = _read_text(path)
+    _check_columns(table, path, aspects)
+    if "base" not in table.columns:
+        table["base"] = ""
+    _refuse(table, table["path"] == "", path, "path is empty")
+    _refuse(table, table["path"].duplicated(keep="first"), path, "path given twice; every clip needs one row")
+    outside = table["path"].map(lambda name: Path(name).is_absolute() or ".." in Path(name).parts)
+    _refuse(table, outside, path, "path must be relative to data.root and stay inside it")
+    known = (*SPLITS, COUNTERFACTUAL)
+    _refuse(table, ~table["split"].isin(known), path, f"split must be one of {', '.join(known)}", "split")
+    for column in ("category", "source"):
+        _refuse(table, table[column] == "", path, f"{column} is empty")
+    for split in splits:
+        if not (table["split"] == split).any():
+            raise DatmosError(f"{path}: no row with split '{split}'; needed are clips of {', '.join(splits)}")
+    is_eval = table["split"] == "eval"
+    if (table.loc[is_eval, "system"] == "").all():
+        raise DatmosError(
+            f"{path}: no eval system: the column system is empty in all {is_eval.sum()} eval rows; "
+            "name the generative system that made each eval clip"
+        )
+    _refuse(table, is_eval & (table["system"] == ""), path, "an eval clip without a system")
+    is_counterfactual = _check_counterfactuals(table, path)
+    for aspect in aspects:
+        table[aspect] = _numbers(table, aspect, path, may_be_empty=is_counterfactual)
+        table[f"{aspect}_ratings"] = _single_ratings(table, f"{aspect}_ratings", path)
+        every = pd.Series(True, index=table.index)
+        table[f"{aspect}_true"] = _numbers(table, f"{aspect}_true", path, may_be_empty=every)
+    extras = [f"{aspect}_{kind}" for kind in ("ratings", "true") for aspect in aspects]
+    table["clip_id"], table["missing"] = table["path"], ""
+    return table[["clip_id", *TEXT_COLUMNS, "missing", *aspects, *extras]]
+
+
+def _read_text(path: Path) -> pd.DataFrame:
+    """Read every cell as text: numbers are checked here, not guessed by the CSV reader."""
+    if not path.is_file():
+        raise DatmosError(f"{path}: no such file; data.root must be a folder that holds ratings.csv")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DatmosError(f"{path}: not a UTF-8 CSV file with a header line: {error}") from None
+    return table.fillna("")
+
+
+def _check_columns(table: pd.DataFrame, path: Path, aspects: list[str]) -> None:
+    for column in [*NEEDED_COLUMNS, *aspects]:
+        if column not in table.columns:
+            role = "an aspect of data.aspects" if column in aspects else "needed in every ratings.csv"
+            raise DatmosError(
+                f"{path}: column '{column}' is missing ({role}){nearest(column, table.columns)} "
+                f"Found: {', '.join(table.columns)}"
+            )
+
+
+def _refuse(table: pd.DataFrame, bad: pd.Series, path: Path, what: str, show: str = "path") -> None:
+    """Raise an error that lists the first bad rows, numbered as data rows from 1."""
+    if not bad.any():
+        return
+    rows = [f"row {position + 1}: {table[show].iloc[position]!r}" for position in bad.to_numpy().nonzero()[0]]
+    raise DatmosError(f"{path}: {what}:\n  " + listing(rows, "\n  "))
+
+
+def _check_counterfactuals(table: pd.DataFrame, path: Path) -> pd.Series:
+    """Return which rows are counterfactual."""
+    chosen = table["split"] == COUNTERFACTUAL
+    _refuse(table, chosen & (table["base"] == ""), path, "a counterfactual clip without a base")
+    what = f"base is only for the split {COUNTERFACTUAL}: the content that several clips share"
+    _refuse(table, ~chosen & (table["base"] != ""), path, what)
+    again = chosen & table.duplicated(["split", "base", "source"], keep="first")
+    _refuse(table, again, path, "a second counterfactual clip of the same base and source")
+    alone = chosen & ~table.duplicated(["split", "base"], keep=False)
+    _refuse(table, alone, path, "the only clip of its base; a counterfactual needs two sources or more")
+    return chosen
+
+
+def _numbers(table: pd.DataFrame, column: str, path: Path, may_be_empty: pd.Series) -> pd.Series:
+    if column not in table.columns:
+        return pd.Series(float("nan"), index=table.index)
+    numbers = pd.to_numeric(table[column], errors="coerce").astype(float)
+    empty = may_be_empty & (table[column] == "")
+    _refuse(table, ~empty & ~numbers.abs().lt(float("inf")), path, f"{column} must be a finite number", column)
+    return numbers
+
+
+def _single_ratings(table: pd.DataFrame, column: str, path: Path) -> list[list[float] | None]:
+    if column not in table.columns:
+        return [None] * len(table)
+    ratings = [_split_ratings(cell) for cell in table[column]]
+    bad = pd.Series([rating == [] for rating in ratings], index=table.index)
+    _refuse(table, bad, path, f"{column} must be numbers separated by ';'", column)
+    return ratings
+
+
+def _split_ratings(cell: str) -> list[float] | None:
+    """Parse "4;5;3"; None for an empty cell, an empty list for one that is not numbers."""
+    if cell.strip() == "":
+        return None
+    numbers = pd.to_numeric(pd.Series(cell.split(";")), errors="coerce")
+    return list(numbers) if numbers.abs().lt(float("inf")).all() else []

@@ -1,0 +1,1 @@
+"""Frozen SSL encoders, and the embeddings of all clips."""

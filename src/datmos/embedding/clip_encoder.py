@@ -1,0 +1,240 @@
+"""From clips to embeddings in the cache: decoding, encoding and writing side by side.
+
+A clip's values must not depend on which clips were computed with it. On a CPU every core therefore takes one clip
+at a time, on one thread (several threads add up in another order): the same bits whatever the number of cores, and
+faster than all cores on one clip. On a GPU all batches have one size, the last one filled up.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from datmos.audio.decode import UnusableAudioError, file_digest, load_clip
+from datmos.core.errors import DatmosError
+from datmos.core.processes import Processes
+from datmos.embedding.cache import ClipCache
+from datmos.embedding.encoders.interface import Encoder
+from datmos.params.schema import AudioParams, EmbedParams
+
+FLOAT16_MAX = 65504.0
+GPU_BATCH = 64  # tried first where embed.batch_size is null, then halved while memory runs out
+GPU_WORKERS = 16  # threads that decode ahead of a GPU, at most
+
+
+class Plan(NamedTuple):
+    """How the work is laid out on a machine."""
+
+    batch_size: int  # clips in a batch
+    workers: int  # threads; each decodes a batch, has it encoded, and writes it
+    at_once: int  # batches in the encoder at a time
+
+
+def plan_work(params: EmbedParams, processes: Processes) -> Plan:
+    """Lay out the work: on a CPU one clip a core; else batches, decoded in threads ahead of the device."""
+    cores = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    share = max(1, cores // processes.local_count)
+    if processes.device.type == "cpu":
+        workers = params.workers or share
+        return Plan(batch_size=1, workers=workers, at_once=workers)
+    workers = params.workers or min(share, GPU_WORKERS)
+    return Plan(batch_size=params.batch_size or GPU_BATCH, workers=max(2, workers), at_once=1)
+
+
+class ClipEncoder:
+    """Computes embeddings of a manifest's clips into the cache, and reads them back."""
+
+    def __init__(
+        self,
+        manifest: pd.DataFrame,
+        root: Path,
+        audio: AudioParams,
+        encoder: Encoder,
+        cache: ClipCache,
+        plan: Plan,
+        device: torch.device,
+    ) -> None:
+        self.cache = cache
+        self._paths = [root / name for name in manifest["path"]]
+        self._digests = list(manifest["sha256"])
+        self._audio, self._encoder, self._device = audio, encoder, device
+        self._plan, self._batch_size = plan, plan.batch_size
+        self._loaded = False
+
+    def is_cached(self, row: int) -> bool:
+        """Tell whether the clip of a row was computed before."""
+        return self.cache.has(self._digests[row])
+
+    def collect(self) -> Iterator[dict[str, np.ndarray]]:
+        """Yield every clip's arrays in the manifest's order; a damaged entry is computed again."""
+        for row, digest in enumerate(tqdm(self._digests, desc="writing embeddings", unit="clip")):
+            arrays = self.cache.read(digest)
+            if arrays is None:
+                self.compute([row], show=False)
+                arrays = self.cache.read(digest)
+            assert arrays is not None
+            yield arrays
+
+    def compute(self, rows: Sequence[int], show: bool) -> None:
+        """Embed the clips of ``rows`` into the cache, in threads."""
+        if not rows:
+            return
+        if not self._loaded:
+            self._encoder.load()
+            self._loaded = True
+        size = self._plan.batch_size
+        batches = iter([rows[start : start + size] for start in range(0, len(rows), size)])
+        taking, stop = threading.Lock(), threading.Event()
+        encoding = threading.Semaphore(self._plan.at_once)
+        # a finished batch is written while the next is in the encoder; no more may wait: a kill would lose them
+        unwritten = threading.Semaphore(self._plan.at_once + 1)
+        progress = tqdm(
+            total=len(rows), desc=f"embedding with {self._encoder.identity['name']}", unit="clip", disable=not show
+        )
+
+        def work() -> None:
+            try:
+                while not stop.is_set():
+                    with taking:
+                        batch = next(batches, None)
+                    if batch is None:
+                        return
+                    inputs = self._stack([self._load(row) for row in batch])
+                    with unwritten:
+                        with encoding, torch.inference_mode():
+                            outputs, finish = self._encode(inputs)
+                        finish()
+                        self._write(batch, outputs)
+                    with taking:
+                        progress.update(len(batch))
+            except BaseException:
+                stop.set()
+                raise
+
+        with progress, one_thread(self._device), ThreadPoolExecutor(self._plan.workers) as threads:
+            workers = [threads.submit(work) for _ in range(self._plan.workers)]
+            try:
+                for worker in workers:
+                    worker.result()
+            finally:
+                stop.set()  # also when the person at the terminal interrupts
+
+    def _load(self, row: int) -> dict[str, Tensor]:
+        """Decode a clip and make the encoder's inputs of it."""
+        waveform = load_unchanged(self._paths[row], self._digests[row], self._audio, self._encoder.sample_rate)
+        return self._encoder.prepare(waveform)
+
+    def _stack(self, inputs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Make one batch, (B, ...) each, that a GPU can fetch by itself."""
+        stacked = {name: torch.stack([clip[name] for clip in inputs]) for name in inputs[0]}
+        pin = self._device.type == "cuda"
+        return {name: value.pin_memory() for name, value in stacked.items()} if pin else stacked
+
+    def _encode(self, inputs: dict[str, Tensor]) -> tuple[dict[str, Tensor], Callable[[], None]]:
+        """Run the encoder; on a device whose memory runs out, in ever smaller batches.
+
+        Returns:
+            What `_run` gives, on the CPU, and a function that returns when a GPU has written it there.
+        """
+        count = len(next(iter(inputs.values())))
+        parts: list[dict[str, Tensor]] = []
+        start = 0
+        while start < count:
+            size = self._batch_size
+            # always one shape, so that the same kernels run for every clip: the last batch is filled up
+            rows = torch.arange(start, start + size).clamp(max=count - 1)
+            try:
+                parts.append(
+                    self._run({name: value[rows] if size != count else value for name, value in inputs.items()})
+                )
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise DatmosError(
+                        f"not even one clip of {self._audio.clip_seconds:g} s fits the memory of {self._device}. "
+                        "Lower audio.clip_seconds, set encoder.dtype=bfloat16, or use a smaller encoder."
+                    ) from None
+                self._batch_size = size // 2
+                tqdm.write(f"{self._device}: out of memory with {size} clips a batch, going on with {size // 2}")
+                torch.cuda.empty_cache()
+            else:
+                start += size
+        finish = _recorded() if self._device.type == "cuda" else _at_once
+        if len(parts) > 1:
+            finish()
+        return {name: torch.cat([part[name] for part in parts])[:count] for name in parts[0]}, finish
+
+    def _run(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Embed one batch: layers "0", "1", ... float16 (B, D, T), "pooled" float32 (B, D), "fits" (B,)."""
+        on_device = {name: value.to(self._device, non_blocking=True) for name, value in inputs.items()}
+        *frames, pooled = (layer.float() for layer in self._encoder(on_device))  # (B, D, T) each
+        outputs = {str(index): layer.half() for index, layer in enumerate(frames)}
+        outputs["pooled"] = pooled.mean(dim=2)
+        # false for NaN too
+        outputs["fits"] = torch.stack([layer.abs().amax(dim=(1, 2)) < FLOAT16_MAX for layer in frames]).all(dim=0)
+        return {name: self._to_host(value) for name, value in outputs.items()}
+
+    def _to_host(self, value: Tensor) -> Tensor:
+        if self._device.type != "cuda":
+            return value.cpu()
+        return torch.empty(value.shape, dtype=value.dtype, pin_memory=True).copy_(value, non_blocking=True)
+
+    def _write(self, batch: Sequence[int], outputs: dict[str, Tensor]) -> None:
+        """Put a batch into the cache, clip by clip."""
+        fits = outputs.pop("fits")
+        for index, row in enumerate(batch):
+            if not fits[index]:
+                raise DatmosError(
+                    f"{self._paths[row]}: encoder '{self._encoder.identity['name']}' gave values that are not "
+                    "finite or exceed float16"
+                )
+            self.cache.write(self._digests[row], {name: value[index].numpy() for name, value in outputs.items()})
+
+
+def load_unchanged(path: Path, digest: str, audio: AudioParams, sample_rate: int) -> Tensor:
+    """Load a clip of the manifest as `load_clip` does: a waveform, float32 (samples,), at ``sample_rate`` Hz.
+
+    Raises:
+        DatmosError: its content is not what the manifest says by ``digest``, or can't be read.
+    """
+    try:
+        unchanged = file_digest(path) == digest
+        waveform = load_clip(path, audio, sample_rate)
+    except (UnusableAudioError, OSError) as error:
+        raise DatmosError(
+            f"{path}: {error}, though the manifest calls it usable; did the file change? Run `dvc repro manifest`"
+        ) from None
+    if not unchanged:
+        raise DatmosError(f"{path} has changed since the manifest was made; run `dvc repro manifest`")
+    return waveform
+
+
+def _recorded() -> Callable[[], None]:
+    """Note how far the GPU's queue is now; the function returned waits until it is there."""
+    event = torch.cuda.Event()
+    event.record()
+    return event.synchronize
+
+
+def _at_once() -> None:
+    """Nothing to wait for."""
+
+
+@contextmanager
+def one_thread(device: torch.device) -> Iterator[None]:
+    """On a CPU: let every operation use one thread."""
+    before = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,1 @@
+"""How well predictions agree with listeners, what shortcuts they take, and how well anyone could do."""

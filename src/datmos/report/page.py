@@ -1,0 +1,121 @@
+"""One page that says what was run and what came out: self-contained, so that it opens anywhere, offline."""
+
+import base64
+import platform
+import re
+from collections.abc import Mapping
+from importlib.metadata import requires, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from datmos.core.files import read_json
+from datmos.params.schema import Params
+from datmos.report.findings import Numbers, findings
+
+# heading -> the table of metrics/ below it
+TABLES = {
+    "Agreement with listeners (Table I)": "table1.md",
+    "Differences and their significance": "significance.md",
+    "Within categories and groups": "within.md",
+    "Shortcuts": "shortcuts.md",
+    "Uncertainty": "uncertainty.md",
+    "Probes of h": "probes.md",
+    "All agreement metrics": "agreement.md",
+}
+# the same for each evaluation set, of metrics/sets/<set>/
+SET_TABLES = {"agreement with listeners": "table1.md", "differences and their significance": "significance.md"}
+# picture of plots/ -> what it shows
+PICTURES = {
+    "comparison.png": "System-level MSE and SRCC of all strategies and references.",
+    "errors.png": "Error by category: which kind of clip a strategy gets wrong, and in which direction.",
+    "granularity.png": "K ablation (paper, Fig. 5): difference to the baseline by the number of domains.",
+    "calibration.png": "Calibration: the share of eval clips inside intervals that should hold a given share.",
+    "training.png": "Training: losses, and how well the domain classifier reads the domain.",
+    "composition.png": "What the clusters are made of: sources by K-means cluster.",
+    "terrain.png": "Quality terrain (paper, Fig. 4): mean rating over the two UMAP coordinates of h.",
+    "planted.png": "How source and score go together in the train clips.",
+    "signatures.png": "What a source's signature alone does to predictions.",
+}
+
+# ending of a picture of plots/backbones/ -> what it shows
+BACKBONES = {
+    "": "Both backbones (paper, Fig. 2): differences to the baseline of the same backbone; fine-tuned: {}.",
+    "_training": "Fine-tuning of {} and its rivals: losses, domain accuracy, and how hard the adversaries pull.",
+}
+
+
+def build_report(template: str, params: Params, metrics: Path, plots: Path) -> str:
+    """Fill the template with one run.
+
+    Args:
+        template: Jinja2 text.
+        params: of the run.
+        metrics: folder of the tables and numbers.
+        plots: folder of the pictures.
+
+    Returns:
+        HTML that loads nothing from elsewhere: pictures are inside.
+
+    Raises:
+        DatmosError: a number that a sentence needs is missing.
+        FileNotFoundError: a table or picture is missing.
+    """
+    umap = {
+        f"umap/{name}.png": f"h of {name} in two dimensions (UMAP), train clips." for name in params.umap.strategies
+    }
+    backbones = {
+        f"backbones/{name}{suffix}.png": caption.format(name)
+        for name in params.finetune.baselines
+        for suffix, caption in BACKBONES.items()
+    }
+    pictures = [
+        {"name": name, "caption": caption, "data": base64.b64encode((plots / name).read_bytes()).decode()}
+        for name, caption in (PICTURES | umap | backbones).items()
+    ]
+    data, tables = (
+        read_json(metrics / "manifest.json"),
+        {heading: metrics / name for heading, name in TABLES.items()},
+    )
+    for name in params.evaluation_sets:
+        folder = metrics / "sets" / name
+        data[f"eval: {name}"] = read_json(folder / "manifest.json")["eval"]
+        tables |= {f"Evaluation set {name}: {heading}": folder / file for heading, file in SET_TABLES.items()}
+    return (
+        Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+        .from_string(template)
+        .render(
+            params=params,
+            # embed says how, not what: nothing of it changes a result
+            settings=yaml.safe_dump(
+                params.model_dump(mode="json", by_alias=True, exclude={"embed"}), sort_keys=False
+            ),
+            data=data,
+            findings=findings(
+                Numbers(metrics),
+                params.data.aspects,
+                params.trained,
+                params.untrained,
+                params.evaluate.baseline,
+            ),
+            tables={heading: _table(path) for heading, path in tables.items()},
+            pictures=pictures,
+            versions=_versions(),
+        )
+    )
+
+
+def _table(path: Path) -> Markup:
+    """Turn a markdown table of metrics/ into HTML."""
+    text = path.read_text(encoding="utf-8").replace("\n## ", "\n#### ")  # below the report's own headings
+    return Markup(MarkdownIt().enable("table").render(text))
+
+
+def _versions() -> Mapping[str, Any]:
+    """Return the versions of Python and of what datmos needs to run."""
+    direct = [re.split(r"[^\w.-]", line)[0] for line in requires("datmos") or [] if "extra ==" not in line]
+    return {"Python": platform.python_version()} | {name: version(name) for name in sorted(direct)}

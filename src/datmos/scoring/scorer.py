@@ -1,0 +1,175 @@
+"""Scoring audio in Python.
+
+from datmos import load
+
+scorer = load("data/models/dat_source")           # a folder, a name of the pipeline, or a hub model
+print(scorer.score("a.wav"))
+scorer.score(samples, sample_rate=44100).mean     # (samples,) or (channels, samples)
+scorer.score(["a.wav", "b.flac"])                 # a list gives a list
+"""
+
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datmos.audio.blocks import BLOCK, read_blocks
+from datmos.core.device import pick_device
+from datmos.core.errors import DatmosError
+from datmos.scoring.engine import Engine, Item, plan_scoring
+from datmos.scoring.loading import load_model
+from datmos.scoring.model import WindowModel
+from datmos.scoring.score import Failure, Score
+
+Clip = str | PathLike[str] | np.ndarray | Tensor
+MOST_CHANNELS = 64  # more are taken for samples in the wrong dimension
+
+
+def load(source: str | Path, device: str | torch.device | None = None, revision: str | None = None) -> "Scorer":
+    """Load a model for scoring.
+
+    Args:
+        source: a folder that holds a model (data/models/<strategy>, data/combinations/<name>, or an exported one);
+            the name of a strategy or combination of the pipeline in the current folder; or a model of the Hugging
+            Face hub, "owner/name".
+        device: "cpu", "cuda", "mps", ...; None: the fastest there is.
+        revision: commit, tag or branch of a hub model.
+
+    Raises:
+        DatmosError: there is no such model or device, or the model lacks something.
+    """
+    return Scorer(load_model(source, _device(device), revision))
+
+
+class Scorer:
+    """Scores audio of any length, rate, number of channels and format. Load once, score many.
+
+    On a CPU a score does not depend, to the last bit, on what is scored with it, in which order, or by how many
+    workers.
+
+    Attributes:
+        model: audio in, Gaussian out (`datmos.scoring.model.WindowModel`).
+        name, version: of the model; a version is a fingerprint of all that scores depend on.
+        aspects: names of the scores.
+        scale: lowest and highest rating.
+        encoder: the frozen model in it, or None.
+        models: heads by strategy (`datmos.heads.saved.Models`): one, or those of a combination; {} if it has no
+            heads.
+    """
+
+    def __init__(self, model: WindowModel) -> None:
+        self.model = model
+        self.name, self.version = model.name, model.version
+        self.aspects, self.scale = model.aspects, model.scale
+        self.encoder: Any = getattr(model, "encoder", None)
+        self.models: dict[str, Any] = getattr(model, "models", {})
+
+    def __repr__(self) -> str:
+        """Say what it scores with."""
+        return f"<Scorer {self.name} (version {self.version}) of {', '.join(self.aspects)}>"
+
+    @overload
+    def score(self, clips: Clip, sample_rate: int | None = ..., **options: Any) -> Score: ...
+
+    @overload
+    def score(self, clips: Sequence[Clip], sample_rate: int | None = ..., **options: Any) -> list[Score]: ...
+
+    def score(self, clips: Any, sample_rate: int | None = None, **options: Any) -> Any:
+        """Score a clip, or a list of them.
+
+        Args:
+            clips: a path; samples, (samples,) or (channels, samples), floats with full scale 1.0 or integers; or a
+                list of such.
+            sample_rate: of samples, Hz.
+            options: as for `stream`.
+
+        Returns:
+            A `Score`, or a list of them in the order given.
+
+        Raises:
+            DatmosError: a clip can't be scored; `stream` goes on with the others.
+        """
+        many = isinstance(clips, list | tuple)
+        results = []
+        with closing(self.stream(clips if many else [clips], sample_rate, **options)) as scored:
+            for number, result in enumerate(scored):
+                if isinstance(result, Failure):
+                    name = result.path or ("clip" if not many else f"clip {number}")
+                    raise DatmosError(f"{name}: {result.error}")
+                results.append(result)
+        return results if many else results[0]
+
+    def stream(
+        self,
+        clips: Iterable[Clip],
+        sample_rate: int | None = None,
+        *,
+        hop_seconds: float | None = None,
+        workers: int | None = None,
+        batch_seconds: float | None = None,
+    ) -> Generator[Score | Failure, None, None]:
+        """Score clips as they come, in their order; one that can't be scored gives a `Failure`.
+
+        Args:
+            clips: paths or samples, as for `score`; may be a generator without end.
+            sample_rate: of samples, Hz.
+            hop_seconds: from one window to the next in clips longer than a window; None: as long as a window.
+            workers: threads; None: one a CPU core.
+            batch_seconds: seconds of audio that a GPU takes at once. A CPU core takes one window.
+
+        Raises:
+            DatmosError: a wrong option, or not even one window fits the memory of the device.
+        """
+        length = self.model.windowing.seconds
+        if hop_seconds is not None and not 0 < hop_seconds <= length:
+            raise DatmosError(
+                f"hop_seconds: above 0 and at most a window, {length:g} s, is expected; got {hop_seconds:g}"
+            )
+        plan = plan_scoring(self.model, workers, batch_seconds)
+        engine = Engine(self.model, plan, hop_seconds)
+        return engine.run(_item(clip, sample_rate) for clip in clips)
+
+
+def _item(clip: Clip, sample_rate: int | None) -> Item:
+    if isinstance(clip, str | PathLike):
+        path = fspath(clip)
+        return Item(path, lambda: read_blocks(Path(path)))
+    samples = _as_channels(clip)
+    if sample_rate is None or sample_rate <= 0 or int(sample_rate) != sample_rate:
+        raise DatmosError(f"sample_rate: samples need their rate in Hz, a whole number; got {sample_rate}")
+    rate = int(sample_rate)
+    return Item(
+        None, lambda: ((rate, part) for part in np.array_split(samples, -(-samples.shape[1] // BLOCK) or 1, 1))
+    )
+
+
+def _as_channels(samples: Any) -> np.ndarray:
+    """Return samples as float32, (channels, samples)."""
+    if isinstance(samples, Tensor):
+        samples = samples.detach().cpu().float().numpy() if samples.is_floating_point() else samples.cpu().numpy()
+    if not isinstance(samples, np.ndarray) or samples.dtype.kind not in "fiu":
+        raise DatmosError(f"a path, or samples as an array of numbers, is expected; got {type(samples).__name__}")
+    if samples.ndim not in (1, 2) or (samples.ndim == 2 and not 0 < samples.shape[0] <= MOST_CHANNELS):
+        raise DatmosError(f"samples: shape (samples,) or (channels, samples) is expected, got {samples.shape}")
+    if samples.dtype.kind == "i":
+        samples = samples.astype(np.float64) / -float(np.iinfo(samples.dtype).min)
+    elif samples.dtype.kind == "u":  # unsigned: silence is in the middle
+        middle = (float(np.iinfo(samples.dtype).max) + 1) / 2
+        samples = (samples.astype(np.float64) - middle) / middle
+    return np.atleast_2d(samples.astype(np.float32))
+
+
+def _device(device: str | torch.device | None) -> torch.device:
+    if device is None:
+        return pick_device()
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:
+        raise DatmosError(f"device: '{device}' is not there ({str(error).splitlines()[0]})") from None
+    return found

@@ -1,0 +1,1 @@
+"""The paper's method: gradient reversal, domain classifier, losses, and the one training loop."""

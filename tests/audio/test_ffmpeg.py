@@ -1,0 +1,89 @@
+"""What libsndfile can't open: the right seconds, whatever the container."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from datmos.audio.decode import UnusableAudioError, load_clip, read_excerpt
+from datmos.audio.ffmpeg import NotAudioError, decode_excerpt
+from datmos.params.schema import AudioParams
+from helpers.audio_files import RATE, write
+
+FORMATS = {"clip.m4a": "aac", "clip.mp4": "aac", "clip.webm": "libopus", "clip.mov": "pcm_s16le"}
+
+
+def steps(seconds: int) -> np.ndarray:
+    """A tone whose pitch says which second it is: 300 Hz, 600 Hz, 900 Hz, ..."""
+    time = np.arange(seconds * RATE) / RATE
+    return 0.5 * np.sin(2 * np.pi * 300 * (1 + time.astype(int)) * time)
+
+
+def pitch(samples: np.ndarray, rate: float) -> float:
+    return float(np.fft.rfftfreq(len(samples), 1 / rate)[np.abs(np.fft.rfft(samples)).argmax()])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_right_seconds(name: str, tmp_path: Path) -> None:
+    write(tmp_path / name, FORMATS[name], steps(4)[None])
+    audio = AudioParams(clip_seconds=1.0, offset=2.0, min_seconds=0.25)
+    samples, header = read_excerpt(tmp_path / name, audio)
+    assert header.duration_s == pytest.approx(4, abs=0.15)
+    assert header.channels == 1
+    assert len(samples) == header.sample_rate
+    middle = samples[len(samples) // 4 : -len(samples) // 4]
+    assert pitch(middle, header.sample_rate) == pytest.approx(900, abs=5)
+    assert load_clip(tmp_path / name, audio, RATE).shape == (RATE,)
+    late, _ = read_excerpt(tmp_path / name, audio.model_copy(update={"offset": 30.0}))  # then the end
+    assert pitch(late[len(late) // 3 :], header.sample_rate) == pytest.approx(1200, abs=5)
+
+
+def test_a_short_file_is_taken_whole(tmp_path: Path) -> None:
+    write(tmp_path / "clip.m4a", "aac", steps(1)[None])
+    found = decode_excerpt(tmp_path / "clip.m4a", 10.0, 0.0)
+    assert found.duration_s == pytest.approx(1, abs=0.1)
+    assert len(found.samples) == pytest.approx(found.duration_s * RATE, abs=1)
+
+
+def test_channels_stay_apart(tmp_path: Path) -> None:
+    write(tmp_path / "clip.m4a", "aac", np.stack([steps(1), np.zeros(RATE)]))
+    samples = decode_excerpt(tmp_path / "clip.m4a", 1.0, 0.0).samples
+    assert samples.shape[1] == 2
+    left, right = samples.std(axis=0)
+    assert left == pytest.approx(0.35, abs=0.02)
+    assert right < 0.01
+
+
+def test_decoding_stops_where_the_excerpt_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "clip.m4a", "aac", np.tile(steps(4), 10)[None])
+    decoded = []
+    resampler = av.AudioResampler
+
+    class Counting:
+        def __init__(self, **options: object) -> None:
+            self._inner = resampler(**options)
+
+        def resample(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
+            decoded.append(frame.samples)
+            return self._inner.resample(frame)
+
+    monkeypatch.setattr("datmos.audio.ffmpeg.av.AudioResampler", Counting)
+    found = decode_excerpt(tmp_path / "clip.m4a", 1.0, 0.0)
+    assert sum(decoded) < 2 * RATE
+    assert found.duration_s == pytest.approx(40, abs=0.2)
+
+
+def test_a_film_without_sound_is_not_audio(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "silent.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 32
+        for _ in range(5):
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24"))
+            )
+        container.mux(stream.encode(None))
+    with pytest.raises(NotAudioError, match="no audio track"):
+        decode_excerpt(tmp_path / "silent.mp4", 1.0, 0.0)
+    with pytest.raises(UnusableAudioError, match="can't be decoded"):
+        read_excerpt(tmp_path / "silent.mp4", AudioParams(clip_seconds=1.0, offset=0.0, min_seconds=0.25))

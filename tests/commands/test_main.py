@@ -1,0 +1,89 @@
+"""The command `datmos`."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from datmos.params.schema import Params
+from helpers.places import REPOSITORY
+
+
+def datmos(*arguments: str, folder: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from datmos.commands.main import main; main()", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+
+
+def test_check_params_prints_what_the_stages_read() -> None:
+    result = datmos("check", "params")
+    assert result.returncode == 0
+    printed, given = yaml.safe_load(result.stdout), yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    assert Params.model_validate(printed) == Params.model_validate(given)
+    for name, strategy in given["strategies"].items():
+        assert printed["strategies"][name]["lambda"] == strategy["lambda"]
+        assert printed["strategies"][name]["loss"] == "gaussian_nll"  # what an entry leaves out is printed too
+
+
+def test_a_wrong_setting_is_one_message_without_a_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text((REPOSITORY / "params.yaml").read_text().replace("  k: 8", "  k: eight"))
+    result = datmos("check", "params", str(path))
+    assert result.returncode == 1
+    assert "kmeans.k" in result.stderr
+    assert "'eight'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_apply_merges_a_preset(tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / "params.yaml", tmp_path)
+    preset = REPOSITORY / "presets/by_aspect.yaml"
+    result = datmos("apply", str(preset), folder=tmp_path)
+    assert result.returncode == 0
+    assert "leave_out: [] -> [multigauss, dat_source, dat_kmeans]" in result.stdout
+    assert datmos("apply", str(preset), folder=tmp_path).stdout == "params.yaml has all of it already\n"
+    wrong = datmos("apply", "presets/by_aspekt.yaml", folder=tmp_path)
+    assert wrong.returncode == 1
+    assert "presets/by_aspekt.yaml: no such file" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_select_says_what_is_wrong_before_it_trains(tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / "params.yaml", tmp_path)
+    for arguments, words in (
+        (["dat_sorce"], "unknown strategy 'dat_sorce'; did you mean 'dat_source'?"),
+        (["dat_source", "--k", "4"], "--k: the domains of 'dat_source' are 'source'"),
+        (["dat_source"], "data/manifest.parquet: not found; run `dvc repro embed` first"),
+    ):
+        result = datmos("select", *arguments, folder=tmp_path)
+        assert result.returncode == 1
+        assert words in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_ratings_from_writes_ratings_and_the_command_that_uses_them(tmp_path: Path) -> None:
+    sets = tmp_path / "DATA" / "sets"
+    sets.mkdir(parents=True)
+    for name, number in (("train", 1), ("val", 2), ("test", 3)):
+        (sets / f"{name}_mos_list.txt").write_text(f"sysa-utt{number}.wav,3.5\n")
+    result = datmos("ratings-from", "voicemos", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert "ratings.csv: 1 train, 1 valid, 1 eval clips" in result.stdout
+    assert f"-S data.root={tmp_path} -S 'data.aspects=[MOS]' -S 'data.scale=[1,5]'" in result.stdout
+    first = (tmp_path / "ratings.csv").read_bytes()
+    again = datmos("ratings-from", "voicemos", str(tmp_path))
+    assert again.returncode == 1
+    assert "is there already; --force replaces it" in again.stderr
+    (sets / "test_mos_list.txt").write_text("sysa-utt3.wav,good\n")
+    refused = datmos("ratings-from", "voicemos", str(tmp_path), "--force")
+    assert refused.returncode == 1
+    assert "MOS must be a finite number" in refused.stderr
+    assert (tmp_path / "ratings.csv").read_bytes() == first
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_checking_params_imports_no_torch() -> None:
+    code = "import sys; from datmos.commands.main import main; main(); sys.exit('torch' in sys.modules)"
+    command = [sys.executable, "-c", code, "check", "params"]
+    assert subprocess.run(command, capture_output=True, cwd=REPOSITORY, check=False).returncode == 0

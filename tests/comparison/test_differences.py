@@ -1,0 +1,196 @@
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from datmos.comparison.differences import (
+    backbone_rows,
+    chart_rows,
+    compare,
+    comparison_rows,
+    granularity_chart,
+    granularity_rows,
+)
+from datmos.core.errors import DatmosError
+from datmos.core.files import rounded
+from datmos.evaluation.metrics import evaluate_predictions
+
+
+def summary(*seeds):
+    std = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else math.nan
+    return {"mean": float(np.mean(seeds)), "std": std, "ensemble": seeds[0], "seeds": list(seeds)}
+
+
+def scores(mse, srcc):
+    """What `evaluate_predictions` returns for one aspect, with fewer metrics; one value a seed."""
+    level = {"mse": summary(*mse), "srcc": summary(*srcc)}
+    return {
+        "evaluated_on": {"systems": 36, "clips": 288, "seeds": list(range(len(mse)))},
+        "system": level,
+        "utterance": level,
+        "within_category": {"music": {"srcc": summary(*srcc)}},
+        "groups": {"srcc_within_groups": summary(*srcc)},
+        "shortcut": {
+            "error_eta2_source": summary(*srcc),
+            "signature_sensitivity": summary(*mse),
+            "signature_offset": {"x": summary(*mse)},
+        },
+        "true": {"system": level},
+    }
+
+
+@pytest.fixture
+def metrics():
+    return {
+        "plain": {"PQ": scores([1.0, 2.0, 3.0], [0.90, 0.92, 0.94])},
+        "dat": {"PQ": scores([0.5, 1.0, 1.5], [0.91, 0.92, 0.96])},
+    }
+
+
+def test_deltas_are_paired_by_seed(metrics):
+    result = compare(metrics, "plain", ["PQ"])
+    # MSE: -0.5 -1 -1.5, so -1 with std 0.5; SRCC: 0.01 0 0.02, so 0.01 with std 0.01, while 0.9 .. 0.96
+    # scatter more than that: what a seed does to both strategies cancels
+    assert result["PQ"]["dat"] == pytest.approx(
+        {
+            "mse": 1.0,
+            "mse_delta": -1.0,
+            "mse_delta_std": 0.5,
+            "srcc": 0.93,
+            "srcc_delta": 0.01,
+            "srcc_delta_std": 0.01,
+            "error_eta2_source": 0.93,
+            "signature_sensitivity": 1.0,
+            "mse_true": 1.0,
+            "srcc_true": 0.93,
+        }
+    )
+    assert result["PQ"]["plain"] == pytest.approx(
+        {
+            "mse": 2.0,
+            "mse_delta": 0.0,
+            "mse_delta_std": 0.0,
+            "srcc": 0.92,
+            "srcc_delta": 0.0,
+            "srcc_delta_std": 0.0,
+            "error_eta2_source": 0.92,
+            "signature_sensitivity": 2.0,
+            "mse_true": 2.0,
+            "srcc_true": 0.92,
+        }
+    )
+
+
+def test_nulls_of_json_are_unknown_not_zero(metrics):
+    metrics["dat"]["PQ"]["system"]["srcc"] = summary(math.nan, 0.9, 0.9)
+    read_back = json.loads(json.dumps(rounded(metrics)))
+    result = rounded(compare(read_back, "plain", ["PQ"])["PQ"]["dat"])
+    assert (result["srcc"], result["srcc_delta"], result["mse_delta"]) == (None, None, -1.0)
+    assert comparison_rows(read_back, ["PQ"])["mean"].isna().sum() == 3  # system, utterance and true share a level
+
+
+def test_strategies_must_share_seeds_and_systems(metrics):
+    metrics["stale"] = {"PQ": scores([1.0, 1.0], [0.9, 0.9])}
+    with pytest.raises(DatmosError, match=r"'plain' was .*'seeds': \[0, 1, 2\].*'stale' on .*'seeds': \[0, 1\]"):
+        compare(metrics, "plain", ["PQ"])
+
+
+def test_rows_are_long_form(metrics):
+    rows = comparison_rows(metrics, ["PQ"])
+    assert list(rows.columns) == ["strategy", "aspect", "level", "metric", "mean", "std", "ensemble"]
+    assert rows.query("strategy == 'dat'")[["level", "metric"]].to_numpy().tolist() == [
+        ["system", "mse"],
+        ["system", "srcc"],
+        ["utterance", "mse"],
+        ["utterance", "srcc"],
+        ["system within music", "srcc"],
+        ["system within groups", "srcc"],
+        ["shortcut", "error_eta2_source"],
+        ["shortcut", "signature_sensitivity"],
+        ["shortcut", "mse_true"],
+        ["shortcut", "srcc_true"],
+        ["signature x", "offset"],
+    ]
+    assert rows.iloc[0, 4:].tolist() == pytest.approx([2.0, 1.0, 1.0])
+
+
+def test_takes_what_evaluate_predictions_returns():
+    manifest = pd.DataFrame(
+        {
+            "clip_id": ["a", "b", "c"],
+            "split": "eval",
+            "category": "music",
+            "source": ["x", "y", "z"],
+            "system": ["A", "B", "C"],
+            "PQ": [1.0, 2.0, 3.0],
+        }
+    )
+    predictions = manifest[["clip_id", "PQ"]].assign(seed=0)
+    metrics = {"perfect": evaluate_predictions(predictions, manifest, ["PQ"])}
+    assert compare(metrics, "perfect", ["PQ"])["PQ"]["perfect"]["srcc"] == 1.0
+    # six metrics on two levels, three within music, one within groups, and four shares of the error
+    assert len(comparison_rows(metrics, ["PQ"])) == 20
+
+
+def test_chart_rows_pick_one_system_level_metric() -> None:
+    rows = pd.DataFrame(
+        [
+            ("plain", "PQ", "system", "mse", 1.0),
+            ("plain", "PQ", "system", "srcc", 0.5),
+            ("plain", "PQ", "utterance", "mse", 2.0),
+            ("dat", "PQ", "system", "mse", 3.0),
+        ],
+        columns=["strategy", "aspect", "level", "metric", "mean"],
+    )
+    assert chart_rows(rows, "mse").to_dict("records") == [
+        {"row": "PQ plain", "mse": 1.0},
+        {"row": "PQ dat", "mse": 3.0},
+    ]
+
+
+def test_granularity_by_hand() -> None:
+    baseline = {"PQ": {"system": {"mse": summary(1.0, 2.0, 3.0), "srcc": summary(0.5, 0.5, 0.5)}}}
+    found = {
+        ("dat_kmeans", 2): {"PQ": {"mse": summary(0.5, 1.0, 1.5), "srcc": summary(0.5, 0.5, math.nan)}},
+        ("dat_kmeans", 10): {"PQ": {"mse": summary(1.0, 2.0, 3.0), "srcc": summary(0.6, 0.6, 0.6)}},
+    }
+    read_back = {key: json.loads(json.dumps(rounded(scores))) for key, scores in found.items()}
+    rows = granularity_rows(read_back, baseline, ["PQ"])
+    assert rows["k"].tolist() == [2, 2, 10, 10]
+    first = rows.iloc[0]
+    # differences -0.5, -1, -1.5: mean -1, standard error 0.5 / sqrt(3), t with 2 degrees of freedom 4.3027
+    assert (first["metric"], first["mean"]) == ("mse", -1.0)
+    assert first["high"] - first["mean"] == pytest.approx(4.3027 * 0.5 / math.sqrt(3), rel=1e-4)
+    assert first["mean"] - first["low"] == pytest.approx(first["high"] - first["mean"])
+    assert math.isnan(rows.iloc[1]["mean"])
+    assert rows.iloc[3][["mean", "low", "high"]].tolist() == pytest.approx([0.1, 0.1, 0.1])
+
+
+def test_one_seed_has_no_interval_and_no_k_no_rows() -> None:
+    baseline = {"PQ": {"system": {"mse": summary(1.0), "srcc": summary(0.5)}}}
+    rows = granularity_rows(
+        {("dat_random", 4): {"PQ": {"mse": summary(2.0), "srcc": summary(0.5)}}}, baseline, ["PQ"]
+    )
+    assert rows["mean"].tolist() == [1.0, 0.0]
+    assert rows[["low", "high"]].isna().all(axis=None)
+    assert granularity_chart(rows, "mse").to_dict("records") == [{"row": "PQ dat_random K=4", "mse": 1.0}]
+    nothing = granularity_rows({}, baseline, ["PQ"])
+    assert nothing.empty
+    assert list(granularity_chart(nothing, "srcc")) == ["row", "srcc"]
+
+
+def test_each_backbone_is_set_beside_its_own_baseline():
+    def found(difference):
+        numbers = {"difference": difference, "low": -1.0, "high": None, "separable": difference < 0}
+        return {"PQ": {"dat": {"mse": numbers, "srcc": numbers}}}
+
+    against = {"plain": found(-0.5), "tuned_plain": {"PQ": {"tuned_dat": found(0.25)["PQ"]["dat"]}}}
+    rows = backbone_rows(against, {"plain": ["dat"], "tuned_plain": ["tuned_dat"]}, ["PQ"])
+    assert rows["baseline"].tolist() == ["plain"] * 2 + ["tuned_plain"] * 2
+    assert rows["strategy"].tolist() == ["dat"] * 2 + ["tuned_dat"] * 2
+    assert rows["metric"].tolist() == ["mse", "srcc"] * 2
+    assert rows["difference"].tolist() == [-0.5, -0.5, 0.25, 0.25]
+    assert rows["separable"].tolist() == [True, True, False, False]
+    assert rows["high"].isna().all()

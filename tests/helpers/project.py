@@ -1,0 +1,118 @@
+"""A tiny copy of the project in a temporary git repository, where real `dvc` commands run."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from helpers.places import REPOSITORY
+
+TINY = {
+    "corpus": {
+        "train_per_source": 4,
+        "valid_per_source": 2,
+        "systems": 3,
+        "clips_per_system": 2,
+        "counterfactuals": 3,
+        "clip_seconds": 2.0,
+    },
+    "audio": {"clip_seconds": 2.0},
+    "kmeans": {"k": 3},
+    "seeds": [0, 1],
+    "evaluate": {"references": ["ridge"]},
+    "train": {"epochs": 2, "batch_size": 8},
+    "granularity": {"strategies": ["dat_kmeans"], "k": [2]},
+    "umap": {"strategies": ["dat_source"], "neighbors": 5},
+}
+
+
+class Project:
+    """A repository on disk and the commands a user types in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command; `dvc` and `python` are those that run the tests."""
+        result = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if check and result.returncode != 0:
+            raise AssertionError(f"{' '.join(command)}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}")
+        return result
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a command and do not wait for it."""
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def _environment(self) -> dict[str, str]:
+        bin_folder = Path(sys.executable).parent
+        return os.environ | {
+            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+            "HF_HUB_OFFLINE": "1",  # a hub is never reached, whatever the machine
+            **{
+                f"GIT_{role}_{key}": "test@example.org"
+                for role in ("AUTHOR", "COMMITTER")
+                for key in ("NAME", "EMAIL")
+            },
+        }
+
+    def stages_run(self, *command: str) -> set[str]:
+        """Run a dvc command and return the stages it executed."""
+        return set(re.findall(r"Running stage '([^']+)'", self.run(*command).stdout))
+
+    def outputs(self) -> dict[str, str]:
+        """Content hashes of everything the pipeline has written."""
+        files = [
+            path
+            for top in ("data", "metrics", "plots")
+            for path in (self.folder / top).rglob("*")
+            if path.is_file()
+        ]
+        return {str(f.relative_to(self.folder)): hashlib.md5(f.read_bytes()).hexdigest() for f in files}
+
+    def go_back(self) -> None:
+        """Return to the committed state, from git and from DVC's cache."""
+        self.run("git", "checkout", "--quiet", "--force", ".")
+        # of strategies that were added, and whatever else tests left; DVC brings its own back
+        self.run("git", "clean", "--quiet", "-d", "-x", "--force", "metrics", "plots", "data")
+        self.run("dvc", "checkout", "--quiet", "--force")
+
+
+def make_project(folder: Path) -> Project:
+    """Copy what git would clone, shrink the params, and run the pipeline."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    for name in listed:
+        if name.endswith(".gitkeep") or not name.startswith(("tests/", "metrics/", "plots/", "dvc.lock")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, folder / name)
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    for section, values in TINY.items():
+        params[section] = params[section] | values if isinstance(values, dict) else values
+    for name in ("high_dropout", "dat_random"):  # more of the same kind
+        del params["strategies"][name]
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    project = Project(folder)
+    project.run("git", "init", "--quiet")
+    project.run("git", "add", ".")
+    project.run("git", "commit", "--quiet", "-m", "start")
+    project.run("dvc", "repro")
+    project.run("git", "add", ".")
+    project.run("git", "commit", "--quiet", "-m", "results")
+    return project

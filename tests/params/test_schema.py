@@ -1,0 +1,180 @@
+"""params.yaml: what is coerced, and what is refused with which words."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from datmos.core.errors import DatmosError
+from datmos.params.schema import load_params
+from helpers.places import REPOSITORY
+
+DEFAULT = REPOSITORY / "params.yaml"
+
+
+def load_with(tmp_path: Path, key: str, value: Any) -> Any:
+    raw = yaml.safe_load(DEFAULT.read_text())
+    section = raw
+    *parents, last = key.split(".")
+    for name in parents:
+        section = section.setdefault(name, {})
+    section[last] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    return load_params(path)
+
+
+def test_the_default_is_valid_and_follows_the_paper() -> None:
+    params = load_params(DEFAULT)
+    lambdas = {name: (s.domains, s.lambda_) for name, s in params.strategies.items() if s.adversarial}
+    assert lambdas == {
+        "dat_source": ("source", (0.5,)),
+        "dat_kmeans": ("kmeans", (0.1,)),
+        "dat_random": ("random", (0.1,)),
+        "dat_multi": ("source_kmeans", (0.5, 0.1)),
+    }
+    assert params.kmeans.k == 8
+
+
+def test_a_number_that_dvc_wrote_as_text_is_a_number(tmp_path: Path) -> None:
+    assert load_with(tmp_path, "train.learning_rate", "1e-05").train.learning_rate == 1e-5
+    assert load_with(tmp_path, "kmeans.k", "6").kmeans.k == 6
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("kmeans.kk", 6, ["kmeans.kk", "unknown key", "6", "did you mean 'k'"]),
+        ("trian.epochs", 3, ["trian", "unknown key", "did you mean 'train'"]),
+        ("strategies.dat_source.lamda", 0.3, ["strategies.dat_source.lamda", "did you mean 'lambda'"]),
+        ("strategies.dat_source.lambda", -1, ["strategies.dat_source.lambda", "greater than or equal to 0", "-1"]),
+        ("strategies.dat_source.domains", "kmean", ["strategies.dat_source.domains", "did you mean 'kmeans'"]),
+        ("strategies.new", {"lambda": 1}, ["strategies.new.domains", "missing"]),
+        ("kmeans.k", 1, ["kmeans.k", "greater than or equal to 2", "got 1"]),
+        ("kmeans.k", "many", ["kmeans.k", "valid integer", "'many'"]),
+        ("kmeans.k", 2.5, ["kmeans.k", "valid integer", "2.5"]),
+        ("kmeans.k", True, ["kmeans.k", "number", "True"]),
+        ("train.learning_rate", float("nan"), ["train.learning_rate", "finite"]),
+        ("train.batch_size", 0, ["train.batch_size", "greater than or equal to 1"]),
+        ("seeds", [], ["seeds", "at least 1"]),
+        ("seeds", [1, 1], ["seeds", "no value twice"]),
+        ("encoder.kind", "distilmos", ["encoder.kind", "did you mean 'distillmos'"]),
+        ("encoder.kind", "transformers", ["encoder", "needs model", "facebook/wav2vec2-xls-r-2b"]),
+        ("encoder.layer", 3, ["encoder", "set layer to null"]),
+        ("evaluate.baseline", "multigaus", ["evaluate.baseline", "did you mean 'multigauss'"]),
+        ("evaluate.references", ["rigde"], ["evaluate.references.0", "did you mean 'ridge'"]),
+        ("evaluate.references", ["svr", "svr"], ["evaluate.references", "no value twice"]),
+        ("granularity.k", [4, 4], ["granularity.k", "no value twice"]),
+        ("granularity.k", [1], ["granularity.k", "greater than or equal to 2"]),
+        ("granularity.strategies", ["dat_kmean"], ["granularity.strategies", "did you mean 'dat_kmeans'"]),
+        ("granularity.strategies", ["dat_source"], ["granularity.strategies", "'dat_source' are 'source'"]),
+        ("umap.strategies", [], ["umap.strategies", "at least 1"]),
+        ("umap.strategies", ["dat_sorce"], ["umap.strategies", "did you mean 'dat_source'"]),
+        ("data.kind", "rating", ["data.kind", "did you mean 'ratings'"]),
+        ("data.kind", "ratings", ["data", "root", "your ratings"]),
+        ("data.root", "elsewhere", ["data", "root", "data/corpus", "elsewhere"]),
+        ("data.scale", [5, 1], ["data", "scale", "below"]),
+        ("data.aspects", ["PQ", "PQ"], ["data", "aspects", "once"]),
+        ("data.aspects", ["PQ", "system"], ["data", "aspects", "system is the name of another column"]),
+        ("data.aspects", ["PQ", "PQ_true"], ["data", "aspects", "PQ_true must not end in"]),
+        ("data.aspects", [], ["data.aspects", "at least 1"]),
+        ("data", 3, ["data", "got 3"]),
+        ("corpus.systems", 35, ["corpus.systems", "multiple of 3"]),
+        ("train.optimiser", "adamm", ["train.optimiser", "did you mean 'adam'"]),
+        ("train.gradient_clip", 0, ["train.gradient_clip", "greater than 0"]),
+        ("strategies.dat_source.head", "drsp", ["strategies.dat_source.head", "did you mean 'drasp'"]),
+        ("strategies.dat_source.loss", "quamro", ["strategies.dat_source.loss", "did you mean 'qamro'"]),
+        ("strategies.dat_source.average", 1, ["strategies.dat_source.average", "less than 1"]),
+        ("strategies.dat_source.lambda", [0.5, 0.1], ["lambda: domains source need 1", "[0.5, 0.1]"]),
+        ("strategies.dat_multi.lambda", 0.5, ["domains source_kmeans need 2, one for source and one for kmeans"]),
+        ("strategies.dat_source.groups", [["PQ"]], ["groups", "for head aspect_groups", "multigauss"]),
+        ("strategies.dat_source.head", "aspect_groups", ["groups", "which needs them"]),
+        ("strategies.dat_source.invariance", "coral", ["invariance_weight", "above 0"]),
+        ("strategies.dat_source.invariance_weight", 1, ["invariance_weight", "0 without", "none"]),
+        ("leave_out", ["dat_sorce"], ["leave_out", "did you mean 'dat_source'"]),
+        ("leave_out", ["l2", "l2"], ["leave_out", "no value twice"]),
+        ("combinations", {"all": ["l2"]}, ["combinations.all: l2 has to be in leave_out too"]),
+        ("combinations", {"all": []}, ["combinations.all", "at least 1"]),
+        ("combinations", {"ridge": ["l2"]}, ["combinations: ridge is the name of a strategy or reference"]),
+    ],
+)
+def test_refusals_name_key_value_and_what_is_expected(
+    tmp_path: Path, key: str, value: Any, words: list[str]
+) -> None:
+    with pytest.raises(DatmosError) as error:
+        load_with(tmp_path, key, value)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_strategy_must_not_be_named_like_a_reference(tmp_path: Path) -> None:
+    strategies = yaml.safe_load(DEFAULT.read_text())["strategies"]
+    with pytest.raises(DatmosError, match="ridge is the name of a reference"):
+        load_with(tmp_path, "strategies", strategies | {"ridge": strategies["l2"]})
+
+
+def test_groups_have_every_aspect_once(tmp_path: Path) -> None:
+    entry = {"domains": "source_kmeans", "lambda": [0.5, 0.1], "dropout": 0.3, "l2": 0.0, "head": "aspect_groups"}
+    good = load_with(tmp_path, "strategies.new", entry | {"groups": [["CU", "PQ"], ["CE", "PC"]]})
+    assert good.strategies["new"].groups == [["CU", "PQ"], ["CE", "PC"]]
+    for groups, words in (
+        ([["CU", "PQ"], ["CE"]], "every one of data.aspects"),
+        ([["CU", "PQ"], ["CE", "PC", "PQ"]], "every one of data.aspects"),
+        ([["CU", "PQ", "CE", "PC"]], "one for each adversary"),
+    ):
+        with pytest.raises(DatmosError, match=words):
+            load_with(tmp_path, "strategies.new", entry | {"groups": groups})
+
+
+def test_all_that_is_compared(tmp_path: Path) -> None:
+    raw = yaml.safe_load(DEFAULT.read_text())
+    raw |= {"leave_out": ["l2"], "combinations": {"best": ["l2"]}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    compared = load_params(tmp_path / "params.yaml").compared
+    assert compared == [*raw["strategies"], "best", "mean", "ridge", "svr"]
+    raw["finetune"] |= {
+        "strategies": {"tuned": {"domains": "source", "lambda": 0.5}},
+        "published": {"meta": {"model": "x"}},
+    }
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    params = load_params(tmp_path / "params.yaml")
+    assert params.compared == [*raw["strategies"], "best", "tuned", "meta", "mean", "ridge", "svr"]
+    assert params.trained == [*raw["strategies"], "tuned"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        (
+            "strategies",
+            {"l2": {"domains": "source", "lambda": 0.5}},
+            r"finetune\.strategies: l2 is the name of something",
+        ),
+        (
+            "strategies",
+            {"a": {"domains": "source_kmeans", "lambda": 0.5}},
+            r"finetune\.strategies\.a: lambda: .*need 2",
+        ),
+        ("strategies", {"a": {"domains": "source", "lamda": 0.5}}, "did you mean 'lambda'"),
+        ("published", {"svr": {"model": "x"}}, r"finetune\.published: svr is the name"),
+        ("baselines", ["nobody"], r"finetune: baselines: unknown strategy 'nobody'"),
+        ("learning_rate", 0, r"finetune\.learning_rate"),
+    ],
+)
+def test_mistakes_in_the_second_backbone(tmp_path: Path, key: str, value: Any, words: str) -> None:
+    with pytest.raises(DatmosError, match=words):
+        load_with(tmp_path, f"finetune.{key}", value)
+
+
+def test_a_missing_key_and_a_missing_file(tmp_path: Path) -> None:
+    raw = yaml.safe_load(DEFAULT.read_text())
+    del raw["train"]["epochs"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
+    with pytest.raises(DatmosError, match=r"train\.epochs: missing"):
+        load_params(tmp_path / "params.yaml")
+    with pytest.raises(DatmosError, match="no such file"):
+        load_params(tmp_path / "absent.yaml")
+    (tmp_path / "params.yaml").write_text("a: [")
+    with pytest.raises(DatmosError, match="not valid YAML"):
+        load_params(tmp_path / "params.yaml")

@@ -1,0 +1,197 @@
+"""The loop: members, resuming, and every strategy there is."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import datmos.training.loop
+from datmos.heads.predict import predict_clips
+from datmos.heads.saved import make_models
+from datmos.params.schema import Params
+from datmos.training.checkpoints import FOLDER
+from datmos.training.loop import Trained, bin_scores, clip_gradients
+from datmos.training.train import Member, describe, train_members
+from helpers.made_up_task import World, params
+from helpers.places import REPOSITORY
+
+PRESET = REPOSITORY / "presets" / "all_strategies.yaml"
+EVERY = {
+    "dat_source": {"lambda": 0.5},
+    "dat_multi": {"domains": "source_kmeans", "lambda": [0.5, 0.1]},
+    "floored": {"loss": "gaussian_nll_floored"},
+    "mixed_triplets": {"mixup": 1.0, "triplet": 0.5},
+    **yaml.safe_load(PRESET.read_text())["strategies"],
+}
+EVERY["dat_aspect"]["groups"] = [["B"], ["A"]]  # the made-up task's
+
+
+def train(world: World, settings: Params, name: str, seeds: list[int], counts: list[int]) -> list[Trained]:
+    """Train members with seeds and numbers of domains."""
+    members = []
+    for seed, count in zip(seeds, counts, strict=True):
+        labels = np.arange(64, dtype=np.int32) % count
+        domains = world.domains.assign(domain=labels)
+        if settings.strategies[name].domains == "source_kmeans":
+            domains = world.domains.rename(columns={"domain": "source"}).assign(kmeans=labels)
+        members.append(Member(seed, domains))
+    return train_members(settings, name, world.manifest, world.store, members)
+
+
+def assert_the_same(found: Trained, expected: Trained, tolerance: float) -> None:
+    assert found.weights.keys() == expected.weights.keys()
+    for name, value in expected.weights.items():
+        own = found.weights[name]
+        if own.shape != value.shape:  # a classifier that was padded for members with more domains
+            own = own[: len(value)]
+        torch.testing.assert_close(
+            own, value, rtol=0, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}"
+        )
+    np.testing.assert_allclose(found.curves, expected.curves, atol=100 * tolerance)
+    assert found.best_epoch == expected.best_epoch
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("name", EVERY)
+def test_seeds_together_are_the_same_as_alone(world: World, name: str, shared: bool) -> None:
+    # the paper's rate: Adam's steps are as long however small a gradient is, so that rounding can become a step
+    settings = params({name: EVERY[name]}, epochs=2, learning_rate=1e-4, shared_order=shared)
+    together = train(world, settings, name, [5, 6, 7], [3, 3, 3])
+    for seed, found in zip([5, 6, 7], together, strict=True):
+        (alone,) = train(world, settings, name, [seed], [3])
+        assert_the_same(found, alone, 1e-5)
+    first, second = together[:2]
+    assert any(not torch.allclose(value, second.weights[name]) for name, value in first.weights.items())
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_strategy_learns(world: World, name: str) -> None:
+    settings = params({name: EVERY[name]}, epochs=30, learning_rate=3e-3)
+    (trained,) = train(world, settings, name, [0], [3])
+    assert np.isfinite(trained.curves.to_numpy()).all()
+    models = make_models(describe(settings, name, world.store), {0: trained.weights})
+    unseen = world.manifest[world.manifest["split"] == "eval"]
+    predictions = predict_clips(models, world.store, list(unseen["clip_id"]), torch.device("cpu"))
+    for aspect in ("A", "B"):
+        assert np.corrcoef(predictions[aspect], unseen[aspect])[0, 1] > 0.7, aspect
+    errors = predictions["A"].to_numpy() - unseen["A"].to_numpy()
+    assert 0.3 < np.sqrt(np.square(errors).mean()) / predictions["A_std"].mean() < 3
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_strategy_learns_in_mixed_precision(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, where layers compute in bfloat16; losses and scores are in full precision all the same."""
+    monkeypatch.setattr(
+        datmos.training.loop, "mixed_precision", lambda device: torch.autocast("cpu", torch.bfloat16)
+    )
+    (trained,) = train(world, params({name: EVERY[name]}, epochs=10), name, [0], [3])
+    assert trained.curves["task_loss"].iloc[-1] < trained.curves["task_loss"].iloc[0]
+    assert {value.dtype for name, value in trained.weights.items() if value.is_floating_point()} == {torch.float32}
+
+
+def test_members_with_different_numbers_of_domains(world: World) -> None:
+    """The granularity ablation: every K at once."""
+    for name in ("dat_source", "dat_multi", "smoothing", "group_dro"):
+        settings = params({name: EVERY[name]}, epochs=2, learning_rate=1e-3)
+        together = train(world, settings, name, [5, 5, 6], [2, 4, 3])
+        for seed, count, found in zip([5, 5, 6], [2, 4, 3], together, strict=True):
+            (alone,) = train(world, settings, name, [seed], [count])
+            assert_the_same(found, alone, 1e-5)
+
+
+@pytest.mark.parametrize("name", ["dat_source", "aesa", "group_dro", "c_mixup", "swa", "mixed_triplets"])
+@pytest.mark.parametrize("checkpoint", ["validation_loss", "validation_srcc"])
+def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(
+    world: World, name: str, checkpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = params({name: EVERY[name]}, epochs=4, checkpoint=checkpoint)
+    whole = train(world, settings, name, [0, 1], [3, 3])
+    assert list(FOLDER.iterdir()) == []
+    save, epochs = datmos.training.loop.save_checkpoint, []
+
+    def save_and_die(path: Path, state: Any) -> None:
+        save(path, state)
+        epochs.append(state.epoch)
+        if epochs in ([1, 2], [1, 2, 3]):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(datmos.training.loop, "save_checkpoint", save_and_die)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train(world, settings, name, [0, 1], [3, 3])
+    resumed = train(world, settings, name, [0, 1], [3, 3])
+    assert epochs == [1, 2, 3, 4]
+    for found, expected in zip(resumed, whole, strict=True):
+        assert_the_same(found, expected, 0)
+    assert list(FOLDER.iterdir()) == []
+
+
+def test_another_recipe_does_not_take_up_the_checkpoint(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = datmos.training.loop.save_checkpoint
+
+    def save_and_die(path: Path, state: Any) -> None:
+        save(path, state)
+        raise KeyboardInterrupt
+
+    settings = params({"one": {}, "other": {"lambda": 0.5}}, epochs=2)
+    monkeypatch.setattr(datmos.training.loop, "save_checkpoint", save_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        train(world, settings, "one", [0], [3])
+    monkeypatch.setattr(datmos.training.loop, "save_checkpoint", save)
+    (trained,) = train(world, settings, "other", [0], [3])
+    assert list(trained.curves["epoch"]) == [1, 2]
+    assert len(list(FOLDER.iterdir())) == 1  # of the first
+
+
+@pytest.mark.parametrize(("average", "epochs"), [(0.5, 3), (0.01, 1)])
+def test_the_average_is_over_the_last_epochs(
+    world: World, average: float, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    keep = datmos.training.loop.Training._keep
+
+    def spy(self: datmos.training.loop.Training, *arguments: Any) -> None:
+        seen.append({name: value[0] for name, value in self._weights().items()})
+        keep(self, *arguments)
+
+    monkeypatch.setattr(datmos.training.loop.Training, "_keep", spy)
+    (trained,) = train(world, params({"swa": {"average": average}}, epochs=6), "swa", [0], [3])
+    for name in ("head.quality.0.weight", "classifier.0.layers.0.weight"):
+        expected = torch.stack([weights[name] for weights in seen[-epochs:]]).mean(dim=0)
+        torch.testing.assert_close(trained.weights[name], expected)
+
+
+def test_reversal_by_lambda_is_lambda_squared_at_the_encoder(world: World) -> None:
+    """Twice: with lambda 0.25 in both places the head learns as with 0.0625 in one; the classifier does not."""
+    both = params({"dat": {"lambda": 0.25}}, epochs=1, batch_size=64, optimiser="adam", reversal="lambda")
+    one = params({"dat": {"lambda": 0.0625}}, epochs=1, batch_size=64, optimiser="adam", reversal="one")
+    (squared,), (plain,) = (train(world, settings, "dat", [0], [3]) for settings in (both, one))
+    torch.testing.assert_close(
+        squared.weights["head.convolutions.0.weight"], plain.weights["head.convolutions.0.weight"]
+    )
+
+
+def test_best_srcc_of_the_first_aspect(world: World) -> None:
+    (trained,) = train(world, params({"x": {}}, epochs=6, checkpoint="validation_srcc"), "x", [0], [3])
+    (loss,) = train(world, params({"x": {}}, epochs=6), "x", [0], [3])
+    assert loss.best_epoch == trained.curves["validation_loss"].idxmin() + 1
+    assert 1 <= trained.best_epoch <= 6
+
+
+def test_longest_gradient() -> None:
+    a, b = torch.zeros(2, 3), torch.zeros(2, 2, 2)
+    a.grad, b.grad = torch.ones(2, 3), torch.ones(2, 2, 2)
+    b.grad[1] *= 0.1
+    clip_gradients([a, b], 1.5)
+    norm = 7**0.5  # of the first member; the second's is below the limit
+    torch.testing.assert_close(a.grad, torch.tensor([[1.5 / norm] * 3, [1.5 / (3.04**0.5)] * 3]))
+    assert b.grad[0, 0, 0].item() == pytest.approx(1.5 / norm)
+
+
+def test_bins_are_of_equal_size_and_in_order() -> None:
+    scores = torch.tensor([[0.3, 0.3], [-1.0, -2.0], [2.0, 2.0], [0.0, 0.2], [1.0, 0.9], [0.0, 0.0]])
+    assert bin_scores(scores, 3).tolist() == [1, 0, 2, 1, 2, 0]
+    assert bin_scores(scores, 1).tolist() == [0] * 6
