@@ -33,13 +33,14 @@ from tqdm import tqdm
 from transformers import AutoModel, Wav2Vec2Config, Wav2Vec2FeatureExtractor
 from transformers.utils import logging
 
-from datmos.audio.decode import file_digest
+from datmos.audio.settings import AudioParams
 from datmos.core.device import pick_device
+from datmos.core.files import file_digest
 from datmos.core.processes import ALONE
 from datmos.embedding.clip_encoder import plan_work
 from datmos.embedding.embed import embed_clips
-from datmos.embedding.encoders.registry import find_encoder
-from datmos.params.schema import AudioParams, EmbedParams, EncoderParams
+from datmos.embedding.encoders.finder import find_encoder
+from datmos.embedding.settings import EmbedParams, EncoderParams
 
 FILE_RATE, RATE = 44_100, 16_000
 WARM_UP = 4  # clips before the clock starts: first uses of memory and kernels, which a real run meets once

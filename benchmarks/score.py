@@ -64,7 +64,7 @@ def make_checkpoint(path: Path) -> None:
 
 def make_default_model(folder: Path) -> None:
     """Write a folder of the pipeline with random heads on the default encoder."""
-    from datmos.heads.familiarity import fit_domain, save_domain
+    from datmos.heads.familiarity import fit_familiarity, save_familiarity
     from datmos.heads.interface import HeadOptions
     from datmos.heads.multigauss import MultiGauss
     from datmos.heads.saved import save_models
@@ -73,7 +73,7 @@ def make_default_model(folder: Path) -> None:
 
     params = load_params(Path(__file__).parents[1] / "params.yaml")
     options = HeadOptions(1024, 75, 1, ("PQ", "PC", "CE", "CU"), (1.0, 10.0), 0.3, ())
-    from datmos.embedding.encoders.registry import find_encoder
+    from datmos.embedding.encoders.finder import find_encoder
 
     encoder = find_encoder(params.encoder, None, torch.device("cpu"))
     config = {
@@ -90,7 +90,7 @@ def make_default_model(folder: Path) -> None:
     state = {f"head.{name}": value for name, value in member_state(MultiGauss(options).state_dict(), 0).items()}
     save_models(folder, config, {0: state})
     points = np.random.default_rng(0).normal(size=(64, 1024)).astype(np.float32)
-    save_domain(folder, fit_domain(points, points))
+    save_familiarity(folder, fit_familiarity(points, points))
 
 
 def write_file(path: Path, seconds: float, rate: int, channels: int) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 from tqdm import trange
 
 from datmos.comparison.significance import (
-    METRICS,
+    TESTED_METRICS,
     EvalSet,
     hierarchical_bootstrap,
     holm,
@@ -53,11 +53,11 @@ def found(generator: np.random.Generator, effect: float) -> dict[str, float]:
         "t-test, MSE": t_test(ours, theirs, actual),
         "Williams, SRCC": williams_test(ours.mean(axis=0), theirs.mean(axis=0), actual),
     }
-    for name, metric in METRICS.items():
+    for name, metric in TESTED_METRICS.items():
         p[f"permutation, {name.upper()}"] = permutation_test(metric, ours, theirs, actual, SWAPS, generator)
     result = {name: float(value <= 0.05) for name, value in p.items()}
     draws = hierarchical_bootstrap(predicted, clips, DRAWS, generator)
-    for name in METRICS:
+    for name in TESTED_METRICS:
         low, high = interval(draws["ours"][name] - draws["theirs"][name])
         result[f"bootstrap interval without 0, {name.upper()}"] = float(not low <= 0 <= high)
     return result
@@ -72,7 +72,7 @@ def families(studies: int, generator: np.random.Generator) -> dict[str, float]:
             clips, predicted = simulate(generator, 0.0)
             ours, theirs = (values.reshape(SEEDS, SYSTEMS, CLIPS).mean(axis=2) for values in predicted.values())
             actual = clips.ratings.reshape(SYSTEMS, -1).mean(axis=1)
-            p.append(permutation_test(METRICS["mse"], ours, theirs, actual, 1999, generator))
+            p.append(permutation_test(TESTED_METRICS["mse"], ours, theirs, actual, 1999, generator))
         plain += int(min(p) <= 0.05)
         corrected += int(holm(p).min() <= 0.05)
     return {"uncorrected": plain / (studies // FAMILY), "Holm": corrected / (studies // FAMILY)}

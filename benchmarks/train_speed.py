@@ -34,9 +34,10 @@ from tqdm import tqdm
 from datmos.core.device import pick_device
 from datmos.core.store import EmbeddingStore, write_store
 from datmos.heads.interface import HeadOptions
-from datmos.params.schema import StrategyParams, TrainParams
-from datmos.training.adversary import reverse_gradient
+from datmos.training.domain_labels import DomainLabels
+from datmos.training.gradient_reversal import reverse_gradient
 from datmos.training.loop import Split, Training
+from datmos.training.settings import StrategyParams, TrainParams
 
 DIMENSION, FRAMES, ASPECTS, DOMAINS = 1920, 499, 4, 6
 BATCH, RATE = 64, 1e-4  # the paper's
@@ -62,7 +63,7 @@ def make_clips(folder: Path, count: int) -> None:
 
 
 class PublishedModel(nn.Module):
-    """MultiGauss and the domain classifier in plain layers, as DESIGN.md describes the authors' code."""
+    """MultiGauss and the domain classifier in plain layers, as the authors' code has them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,9 +130,7 @@ def published(folder: Path, train: int, valid: int, epochs: int, lambda_: float,
     assert kept
 
 
-def ours(
-    folder: Path, train: int, valid: int, epochs: int, lambda_: float, seeds: list[int], shared: bool = True
-) -> None:
+def ours(folder: Path, train: int, valid: int, epochs: int, lambda_: float, seeds: list[int]) -> None:
     store = EmbeddingStore(folder / "store")
     scores = torch.from_numpy(np.load(folder / "scores.npy"))
     domains = torch.from_numpy(np.load(folder / "domains.npy"))[:train]
@@ -145,14 +144,13 @@ def ours(
         gradient_clip=None,
         reversal="one",
         checkpoint="validation_loss",
-        shared_order=shared,
     )
     Training(
         seeds,
         store,
         Split(np.arange(train), scores[:train]),
         Split(np.arange(train, train + valid), scores[train : train + valid]),
-        domains.expand(len(seeds), -1).unsqueeze(-1),
+        DomainLabels(domains.expand(len(seeds), -1).unsqueeze(-1), ("",)),
         HeadOptions(DIMENSION, FRAMES, 1, ("A", "B", "C", "D"), (1.0, 10.0), 0.3, ()),
         None,
         StrategyParams.model_validate(strategy),
@@ -161,11 +159,7 @@ def ours(
     ).run("training")
 
 
-def own_orders(folder: Path, train: int, valid: int, epochs: int, lambda_: float, seeds: list[int]) -> None:
-    ours(folder, train, valid, epochs, lambda_, seeds, shared=False)
-
-
-WAYS: dict[str, Any] = {"published": published, "ours": ours, "ours, an order a seed": own_orders}
+WAYS: dict[str, Any] = {"published": published, "ours": ours}
 
 
 def measure(way: str, options: argparse.Namespace, folder: Path, clips: int, epochs: int) -> dict[str, float]:

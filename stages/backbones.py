@@ -1,13 +1,13 @@
 """Draw both backbones side by side (paper, Fig. 2): `python stages/backbones.py audiobox_baseline`."""
 
 import sys
-from pathlib import Path
 
 import pandas as pd
 
 from datmos.comparison.differences import backbone_rows
 from datmos.core.errors import run_stage
 from datmos.core.files import read_json
+from datmos.core.places import METRICS, PLOTS
 from datmos.params.schema import load_params
 from datmos.report.figures.backbones import draw_backbones
 from datmos.report.figures.diagnostics import draw_training
@@ -21,14 +21,14 @@ def main() -> None:
     frozen = [one for one, own in params.strategies.items() if own.adversarial and own.domains in domains]
     others = [one for one in tuned if one != name]
     rows = backbone_rows(
-        read_json(Path("metrics/significance.json"))["against"],
+        read_json(METRICS / "significance.json")["against"],
         {params.evaluate.baseline: frozen, name: others},
         params.data.aspects,
     )
-    draw_backbones(rows, Path(f"plots/backbones/{name}.png"))
+    draw_backbones(rows, PLOTS / f"backbones/{name}.png")
     curves = {one: pd.read_csv(f"plots/training/{one}.csv") for one in tuned}
     loss = "|error| + error² (z-scored)"
-    draw_training(curves, Path(f"plots/backbones/{name}_training.png"), loss)
+    draw_training(curves, PLOTS / f"backbones/{name}_training.png", loss)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,18 @@
 """Ask how well any predictor could score against these noisy ratings."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from datmos.core.errors import run_stage
 from datmos.core.files import write_metrics
+from datmos.core.places import MANIFEST, METRICS
 from datmos.evaluation.ceilings import noise_ceilings
 from datmos.params.schema import load_params
 
 
 def main() -> None:
     """Write metrics/ceilings.json."""
-    manifest = pd.read_parquet("data/manifest.parquet")
-    write_metrics(Path("metrics/ceilings.json"), noise_ceilings(manifest, load_params().data.aspects))
+    manifest = pd.read_parquet(MANIFEST)
+    write_metrics(METRICS / "ceilings.json", noise_ceilings(manifest, load_params().data.aspects))
 
 
 if __name__ == "__main__":

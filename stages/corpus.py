@@ -4,8 +4,10 @@ from pathlib import Path
 
 from datmos.core.errors import run_stage
 from datmos.core.files import replacing, write_metrics, write_text
-from datmos.datasets.registry import DATASETS
-from datmos.params.schema import CORPUS, load_params
+from datmos.core.places import CORPUS
+from datmos.core.registry import find
+from datmos.datasets.settings import DATASETS
+from datmos.params.schema import load_params
 
 
 def main() -> None:
@@ -20,7 +22,7 @@ def main() -> None:
             summary = {"kind": "simulated", **render_study(params.corpus, folder)}
     else:
         # here too, so that a wrong data.root stops the run before anything downstream is touched
-        table = DATASETS[params.data.kind](params.data.root, params.data.aspects)
+        table = find(DATASETS, params.data.kind)(params.data.root, params.data.aspects)
         summary = {"kind": params.data.kind, "clips": len(table)}
         with replacing(CORPUS) as folder:
             write_text(folder / "unused.txt", "data.kind is not simulated: clips are read from data.root\n")

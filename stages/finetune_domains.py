@@ -1,25 +1,30 @@
 """Label the train clips for one fine-tuned strategy: `python stages/finetune_domains.py audiobox_dat_kmeans`."""
 
 import sys
-from pathlib import Path
 
 import pandas as pd
 
 from datmos.audiobox.domains import label_train_clips
+from datmos.audiobox.training_set import AudioStudy
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
 from datmos.core.files import write_metrics, write_parquet
+from datmos.core.places import FINETUNE_DOMAINS, MANIFEST, METRICS
 from datmos.params.schema import load_params
 
 
 def main() -> None:
     """Write data/finetune_domains/<strategy>.parquet and metrics/finetune_domains/<strategy>.json."""
-    name = sys.argv[1]
-    manifest = pd.read_parquet("data/manifest.parquet")
+    name, params = sys.argv[1], load_params()
+    data = params.data
+    study = AudioStudy(
+        params.finetune, params.audio, data.root, data.aspects, data.scale, params.seeds, params.train.reversal
+    )
+    manifest = pd.read_parquet(MANIFEST)
     train_clips = manifest[manifest["split"] == "train"]
-    labels, summary = label_train_clips(load_params(), name, train_clips, pick_device())
-    write_parquet(Path(f"data/finetune_domains/{name}.parquet"), labels)
-    write_metrics(Path(f"metrics/finetune_domains/{name}.json"), summary)
+    labels, summary = label_train_clips(study, params.domains, name, train_clips, pick_device())
+    write_parquet(FINETUNE_DOMAINS / f"{name}.parquet", labels)
+    write_metrics(METRICS / f"finetune_domains/{name}.json", summary)
 
 
 if __name__ == "__main__":

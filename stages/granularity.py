@@ -1,23 +1,25 @@
-"""Score one strategy with other numbers of domains: `python stages/granularity.py dat_kmeans`."""
+"""Train one strategy with every number of domains, and predict: `python stages/granularity.py dat_kmeans`."""
 
 import sys
-from pathlib import Path
 
 import pandas as pd
 
 from datmos.core.errors import run_stage
-from datmos.core.files import write_metrics
+from datmos.core.files import write_parquet
+from datmos.core.places import EMBEDDINGS, GRANULARITY, MANIFEST
 from datmos.core.store import EmbeddingStore
 from datmos.params.schema import load_params
-from datmos.trials.granularity import score_every_k
+from datmos.training.strategy import Study
+from datmos.trials.granularity import predict_every_k
 
 
 def main() -> None:
-    """Write metrics/granularity/<strategy>.json."""
-    name = sys.argv[1]
-    manifest, store = pd.read_parquet("data/manifest.parquet"), EmbeddingStore(Path("data/embeddings"))
-    scores = score_every_k(load_params(), name, manifest, store)
-    write_metrics(Path(f"metrics/granularity/{name}.json"), scores)
+    """Write data/granularity/<strategy>.parquet: predictions of the eval clips; compare scores them."""
+    name, params = sys.argv[1], load_params()
+    manifest, store, data = pd.read_parquet(MANIFEST), EmbeddingStore(EMBEDDINGS), params.data
+    study = Study(manifest, store, data.aspects, data.scale, params.train, params.seeds)
+    predictions = predict_every_k(study, name, params.strategies[name], params.domains, params.granularity.k)
+    write_parquet(GRANULARITY / f"{name}.parquet", predictions)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from datmos.core.clips import natural_clips
 from datmos.core.errors import run_stage
 from datmos.core.files import write_csv, write_metrics, write_parquet
+from datmos.core.places import MANIFEST
+from datmos.core.registry import find
 from datmos.datasets.manifest import build_manifest, manifest_schema, summarise
-from datmos.datasets.registry import DATASETS, EVALUATION_SETS
-from datmos.params.schema import DataParams, EvaluationSetParams, load_params
+from datmos.datasets.settings import DATASETS, EVALUATION_SETS, DataParams, EvaluationSetParams
+from datmos.params.schema import load_params
 
 
 def main() -> None:
@@ -22,10 +25,9 @@ def main() -> None:
     readers, learned_from = DATASETS, None
     if len(sys.argv) > 1:
         chosen, readers, within = params.evaluation_sets[sys.argv[1]], EVALUATION_SETS, Path("sets", sys.argv[1])
-        clips = pd.read_parquet("data/manifest.parquet")
-        learned_from = clips[clips["split"].isin(["train", "valid"])]
+        learned_from = natural_clips(pd.read_parquet(MANIFEST))
     aspects = params.data.aspects
-    ratings = readers[chosen.kind](chosen.root, aspects)
+    ratings = find(readers, chosen.kind)(chosen.root, aspects)
     manifest, excluded = build_manifest(ratings, chosen.root, params.audio, chosen.max_excluded, learned_from)
     write_csv("data" / within / "excluded.csv", excluded)
     write_metrics("metrics" / within / "manifest.json", summarise(manifest, excluded, aspects))

@@ -1,13 +1,14 @@
 """Draw what the tables say, and what is behind it."""
 
-from pathlib import Path
-
 import pandas as pd
 
-from datmos.comparison.differences import granularity_chart, granularity_rows
+from datmos.comparison.granularity import granularity_chart, granularity_rows
 from datmos.core.errors import run_stage
 from datmos.core.files import read_json, write_csv
+from datmos.core.places import DOMAINS, MANIFEST, METRICS, PLOTS, UMAP
+from datmos.params.rivals import find_rivals
 from datmos.params.schema import load_params
+from datmos.report.figures.comparison import draw_comparison
 from datmos.report.figures.diagnostics import (
     draw_calibration,
     draw_composition,
@@ -16,39 +17,40 @@ from datmos.report.figures.diagnostics import (
     draw_training,
 )
 from datmos.report.figures.shortcuts import draw_planted, draw_signature_offsets
-from datmos.report.figures.style import draw_comparison
-
-PLOTS = Path("plots")
+from datmos.report.figures.terrain import draw_terrain
 
 
 def main() -> None:
-    """Write the pictures of plots/ (those of h are umap's and terrain's), granularity_mse.csv and _srcc.csv."""
+    """Write plots/figures/ (pictures of h are umap's), granularity_mse.csv and _srcc.csv."""
     params = load_params()
+    rivals = find_rivals(params)
     aspects, strategies = params.data.aspects, list(params.strategies)
-    rows, manifest = pd.read_csv(PLOTS / "comparison.csv"), pd.read_parquet("data/manifest.parquet")
+    rows, manifest = pd.read_csv(PLOTS / "comparison.csv"), pd.read_parquet(MANIFEST)
     train_means = manifest[manifest["split"] == "train"].groupby("source")[aspects].mean()
-    draw_comparison(rows, PLOTS / "comparison.png")
-    draw_errors(rows, PLOTS / "errors.png")
-    draw_planted(manifest, aspects, PLOTS / "planted.png")
-    draw_signature_offsets(rows, train_means - train_means.mean(), PLOTS / "signatures.png")
+    figures = PLOTS / "figures"
+    draw_comparison(rows, figures / "comparison.png")
+    draw_errors(rows, figures / "errors.png")
+    draw_planted(manifest, aspects, figures / "planted.png")
+    draw_signature_offsets(rows, train_means - train_means.mean(), figures / "signatures.png")
     draw_training(
-        {name: pd.read_csv(PLOTS / f"training/{name}.csv") for name in strategies}, PLOTS / "training.png"
+        {name: pd.read_csv(PLOTS / f"training/{name}.csv") for name in strategies}, figures / "training.png"
     )
-    calibration = {name: pd.read_csv(PLOTS / f"calibration/{name}.csv") for name in params.trained}
-    draw_calibration(calibration, aspects, PLOTS / "calibration.png")
-    clusters = pd.read_parquet("data/domains/kmeans.parquet").merge(manifest, on="clip_id")
-    draw_composition(pd.crosstab(clusters["source"], clusters["domain"]), PLOTS / "composition.png")
+    calibration = {name: pd.read_csv(PLOTS / f"calibration/{name}.csv") for name in rivals.trained}
+    draw_calibration(calibration, aspects, figures / "calibration.png")
+    clusters = pd.read_parquet(DOMAINS / "kmeans.parquet").merge(manifest, on="clip_id")
+    draw_composition(pd.crosstab(clusters["source"], clusters["domain"]), figures / "composition.png")
 
-    ablation = {
-        (name, int(k)): scores
-        for name in params.granularity.strategies
-        for k, scores in read_json(Path(f"metrics/granularity/{name}.json")).items()
-    }
-    baseline = read_json(Path(f"metrics/strategies/{params.evaluate.baseline}.json"))
-    differences = granularity_rows(ablation, baseline, aspects)
-    draw_granularity(differences, PLOTS / "granularity.png")
+    baseline = read_json(METRICS / f"strategies/{params.evaluate.baseline}.json")
+    differences = granularity_rows(read_json(METRICS / "granularity.json"), baseline, aspects)
+    draw_granularity(differences, figures / "granularity.png")
     for metric in ("mse", "srcc"):
         write_csv(PLOTS / f"granularity_{metric}.csv", granularity_chart(differences, metric))
+
+    terrains, clips = {}, manifest.set_index("clip_id")
+    for name in params.umap.strategies:
+        points = pd.read_parquet(UMAP / f"{name}.parquet")
+        terrains[name] = (points[["x", "y"]].to_numpy(), clips.loc[points["clip_id"], aspects[0]].to_numpy())
+    draw_terrain(terrains, aspects[0], figures / "terrain.png")
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@
 """
 
 import sys
-from pathlib import Path
 
 import pandas as pd
 
 from datmos.audiobox.predict import predict_published, published_table
-from datmos.core.clips import COUNTERFACTUAL
+from datmos.core.clips import predicted_clips
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
 from datmos.core.files import write_metrics, write_parquet
+from datmos.core.places import MANIFEST, METRICS, PREDICTIONS
 from datmos.evaluation.metrics import evaluate_predictions
 from datmos.params.schema import load_params
 
@@ -21,14 +21,14 @@ def main() -> None:
     """Write data/predictions/<name>.parquet and metrics/strategies/<name>.json."""
     name, params = sys.argv[1], load_params()
     published, aspects = params.finetune.published[name], params.data.aspects
-    manifest = pd.read_parquet("data/manifest.parquet")
-    clips = manifest[manifest["split"].isin(["eval", COUNTERFACTUAL])]
+    manifest = pd.read_parquet(MANIFEST)
+    clips = predicted_clips(manifest)
     paths = [params.data.root / path for path in clips["path"]]
     predicted = predict_published(published.model, published.revision, aspects, paths, pick_device())
     predictions = published_table(predicted, clips["clip_id"], aspects, params.seeds)
     metrics = evaluate_predictions(predictions, manifest, aspects)
-    write_parquet(Path(f"data/predictions/{name}.parquet"), predictions)
-    write_metrics(Path(f"metrics/strategies/{name}.json"), metrics)
+    write_parquet(PREDICTIONS / f"{name}.parquet", predictions)
+    write_metrics(METRICS / f"strategies/{name}.json", metrics)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,13 @@
 """
 
 import sys
-from pathlib import Path
 
 import pandas as pd
 
-from datmos.core.clips import COUNTERFACTUAL
+from datmos.core.clips import predicted_clips
 from datmos.core.errors import run_stage
 from datmos.core.files import write_metrics, write_parquet
+from datmos.core.places import EMBEDDINGS, MANIFEST, METRICS, PREDICTIONS
 from datmos.core.store import EmbeddingStore
 from datmos.evaluation.metrics import evaluate_predictions
 from datmos.evaluation.references import predict_reference
@@ -21,13 +21,13 @@ def main() -> None:
     """Write data/predictions/<reference>.parquet and metrics/strategies/<reference>.json."""
     name = sys.argv[1]
     params = load_params()
-    manifest = pd.read_parquet("data/manifest.parquet")
-    clip_ids = list(manifest.loc[manifest["split"].isin(["eval", COUNTERFACTUAL]), "clip_id"])
-    store = EmbeddingStore(Path("data/embeddings"))
+    manifest = pd.read_parquet(MANIFEST)
+    clip_ids = list(predicted_clips(manifest)["clip_id"])
+    store = EmbeddingStore(EMBEDDINGS)
     predictions = predict_reference(name, store, manifest, clip_ids, params.data.aspects, params.seeds)
     metrics = evaluate_predictions(predictions, manifest, params.data.aspects)
-    write_parquet(Path(f"data/predictions/{name}.parquet"), predictions)
-    write_metrics(Path(f"metrics/strategies/{name}.json"), metrics)
+    write_parquet(PREDICTIONS / f"{name}.parquet", predictions)
+    write_metrics(METRICS / f"strategies/{name}.json", metrics)
 
 
 if __name__ == "__main__":

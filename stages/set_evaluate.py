@@ -1,7 +1,6 @@
 """Score all strategies, combinations and references on an evaluation set: `python stages/set_evaluate.py pam`."""
 
 import sys
-from pathlib import Path
 
 import pandas as pd
 
@@ -11,31 +10,39 @@ from datmos.comparison.significance import compare_strategies
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
 from datmos.core.files import rounded, write_metrics, write_parquet, write_text
+from datmos.core.places import EMBEDDINGS, MANIFEST, METRICS, SETS
 from datmos.core.store import EmbeddingStore
 from datmos.evaluation.ceilings import noise_ceilings
 from datmos.evaluation.metrics import evaluate_predictions
 from datmos.evaluation.sets import predict_set
 from datmos.evaluation.uncertainty import evaluate_uncertainty
+from datmos.params.rivals import find_rivals
 from datmos.params.schema import load_params
-from datmos.report.tables import agreement_table, significance_table, table1, uncertainty_table, within_table
+from datmos.report.table1 import table1
+from datmos.report.tables import agreement_table, significance_table, uncertainty_table, within_table
 
 
 def main() -> None:
     """Write data/sets/<set>/predictions/, and scores and tables to metrics/sets/<set>/."""
     name, params = sys.argv[1], load_params()
-    data, out, aspects = Path("data/sets", name), Path("metrics/sets", name), params.data.aspects
-    clips, everything = pd.read_parquet(data / "manifest.parquet"), pd.read_parquet("data/manifest.parquet")
+    rivals = find_rivals(params)
+    data, out, aspects = SETS / name, METRICS / "sets" / name, params.data.aspects
+    clips, everything = pd.read_parquet(data / "manifest.parquet"), pd.read_parquet(MANIFEST)
     train = everything[everything["split"] == "train"]
+    device, finetune = pick_device(), params.finetune
     predictions = predict_set(
-        params, list(clips["clip_id"]), EmbeddingStore(data / "embeddings"), train,
-        EmbeddingStore(Path("data/embeddings")), pick_device(),
+        list(params.strategies), list(params.combinations), params.evaluate.references, aspects, params.seeds,
+        list(clips["clip_id"]), EmbeddingStore(data / "embeddings"), train, EmbeddingStore(EMBEDDINGS), device,
     )  # fmt: skip
-    predictions |= predict_rows(params, clips, params.evaluation_sets[name].root, pick_device())
-    predictions = {one: predictions[one] for one in params.compared}
+    predictions |= predict_rows(
+        list(finetune.strategies), finetune.published, clips, params.evaluation_sets[name].root, aspects,
+        params.seeds, device,
+    )  # fmt: skip
+    predictions = {one: predictions[one] for one in rivals.all}
     manifest = pd.concat([train, clips])
     metrics = {one: evaluate_predictions(rows, manifest, aspects) for one, rows in predictions.items()}
-    uncertainty = {one: evaluate_uncertainty(predictions[one], manifest, aspects)[0] for one in params.trained}
-    significance = compare_strategies(predictions, clips, aspects, params.compared_against, params.rivals_of)
+    uncertainty = {one: evaluate_uncertainty(predictions[one], manifest, aspects)[0] for one in rivals.trained}
+    significance = compare_strategies(predictions, clips, aspects, rivals.against, rivals.of)
     ceilings = noise_ceilings(clips, aspects)
     for one, rows in predictions.items():
         write_parquet(data / f"predictions/{one}.parquet", rows)
@@ -45,11 +52,12 @@ def main() -> None:
     write_metrics(out / "ceilings.json", ceilings)
     write_metrics(out / "comparison.json", compare(metrics, params.evaluate.baseline, aspects))
     metrics, uncertainty, significance, ceilings = rounded([metrics, uncertainty, significance, ceilings])
-    write_text(out / "table1.md", table1(metrics, aspects, significance, ceilings))
-    write_text(out / "agreement.md", agreement_table(metrics, aspects, ceilings))
-    write_text(out / "within.md", within_table(metrics, aspects))
-    write_text(out / "significance.md", significance_table(significance, aspects))
-    write_text(out / "uncertainty.md", uncertainty_table(uncertainty, aspects))
+    tables = out / "tables"
+    write_text(tables / "table1.md", table1(metrics, aspects, significance, ceilings))
+    write_text(tables / "agreement.md", agreement_table(metrics, aspects, ceilings))
+    write_text(tables / "within.md", within_table(metrics, aspects))
+    write_text(tables / "significance.md", significance_table(significance, aspects))
+    write_text(tables / "uncertainty.md", uncertainty_table(uncertainty, aspects))
 
 
 if __name__ == "__main__":

@@ -1,28 +1,32 @@
 """Train one strategy, one model a seed: `python stages/train.py dat_source`."""
 
 import sys
-from pathlib import Path
 
 import pandas as pd
 
 from datmos.core.errors import run_stage
+from datmos.core.places import DOMAINS, EMBEDDINGS, MANIFEST, MODELS, PLOTS
 from datmos.core.store import EmbeddingStore
 from datmos.params.schema import load_params
-from datmos.training.train import train_strategy
+from datmos.training.strategy import Study, train_strategy
 
 
 def main() -> None:
     """Write data/models/<strategy>/ and plots/training/<strategy>.csv."""
-    name = sys.argv[1]
-    params = load_params()
+    name, params = sys.argv[1], load_params()
+    strategy, data = params.strategies[name], params.data
+    manifest, store = pd.read_parquet(MANIFEST), EmbeddingStore(EMBEDDINGS)
     train_strategy(
-        params,
+        Study(manifest, store, data.aspects, data.scale, params.train, params.seeds),
         name,
-        manifest=pd.read_parquet("data/manifest.parquet"),
-        store=EmbeddingStore(Path("data/embeddings")),
-        domains=pd.read_parquet(f"data/domains/{params.strategies[name].domains}.parquet"),
-        models=Path(f"data/models/{name}"),
-        curves=Path(f"plots/training/{name}.csv"),
+        strategy,
+        domains=pd.read_parquet(DOMAINS / f"{strategy.domains}.parquet"),
+        details={
+            "encoder_params": params.encoder.model_dump(mode="json"),
+            "audio": params.audio.model_dump(mode="json"),
+        },
+        models=MODELS / name,
+        curves=PLOTS / f"training/{name}.csv",
     )
 
 

@@ -1,18 +1,15 @@
 """dvc.yaml tells the truth: what a stage depends on is what it reads."""
 
 import ast
-from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import yaml
 
-from datmos.domains.rules import DOMAIN_RULES
-from datmos.heads.registry import HEADS
-from datmos.params.schema import BRANCHES, NUMBERED, DomainRule, Params, StrategyParams
-from datmos.training.invariance import INVARIANCES
-from datmos.training.losses import TASK_LOSSES
+from datmos.domains.settings import RULES
+from datmos.params.schema import Params
+from helpers.imports import CHECKS_ONLY, closure_of, package_of
 from helpers.places import REPOSITORY
 
 PIPELINE = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())
@@ -24,28 +21,16 @@ def body(stage: str) -> dict[str, Any]:
     return definition.get("do", definition)
 
 
-@cache
-def imported_modules(path: Path) -> frozenset[Path]:
-    """Files of src/datmos that a file imports, anywhere in it, directly or through another one."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    found = set()
-    for name in names:
-        file = REPOSITORY / "src" / Path(*name.split(".")).with_suffix(".py")
-        if name.startswith("datmos") and file.is_file() and file != path:
-            found |= {file} | imported_modules(file)
-    return frozenset(found)
-
-
-def test_imported_modules_sees_nested_and_indirect_imports(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
+def test_the_closure_sees_nested_and_indirect_imports_and_registries(tmp_path: Path) -> None:
+    script = tmp_path / "imports.py"
     script.write_text("def f():\n    from datmos.training.losses import gaussian_nll\n")
-    names = {path.name for path in imported_modules(script)}
-    assert names == {"losses.py", "interface.py", "stacked.py"}
+    assert {path.name for path in closure_of(script)} == {"losses.py", "interface.py", "stacked.py"}
+    script = tmp_path / "names.py"
+    script.write_text("X = {'a': 'datmos.training.losses.gaussian_nll'}\n")
+    assert {path.name for path in closure_of(script)} == {"losses.py", "interface.py", "stacked.py"}
+    script = tmp_path / "checks.py"
+    script.write_text("from datmos.params.schema import load_params\n")
+    assert closure_of(script) == frozenset()
 
 
 @pytest.mark.parametrize("stage", PIPELINE["stages"])
@@ -56,18 +41,40 @@ def test_code_deps_are_the_folders_of_the_import_closure(stage: str) -> None:
     assert script in deps
     listed = [dep for dep in deps if dep.startswith("src/")]
     assert all((REPOSITORY / folder).is_dir() for folder in listed)
-    assert sorted(listed) == sorted({package_folder(path) for path in imported_modules(REPOSITORY / script)})
+    assert sorted(listed) == sorted({f"src/datmos/{package_of(path)}" for path in closure_of(REPOSITORY / script)})
 
 
-def package_folder(path: Path) -> str:
-    """src/datmos/<package> of a file anywhere below it."""
-    return str(Path(*path.relative_to(REPOSITORY).parts[:3]))
+COSTLY = {"embed", "set_embed", "train", "granularity", "leave_out", "finetune"}
 
 
-def test_packages_import_nothing() -> None:
-    """Else every stage would depend on whatever an __init__.py imports."""
-    for path in (REPOSITORY / "src").rglob("__init__.py"):
-        assert imported_modules(path) == frozenset(), path
+@pytest.mark.parametrize("stage", sorted(COSTLY))
+def test_no_edit_of_results_reruns_a_costly_stage(stage: str) -> None:
+    """Nor does a new option in the schema: a section's file is in the package that reads it."""
+    cheap = {"evaluation", "comparison", "report", "scoring", "sharing", "commands", "params", "datasets"}
+    assert {dep.split("/")[2] for dep in body(stage)["deps"] if dep.startswith("src/")}.isdisjoint(cheap)
+
+
+def test_a_change_of_k_or_lambda_trains_one_kind_of_strategy() -> None:
+    """What depends on kmeans.k, by params or through files, trains with domains of K-means and nothing else."""
+    train = body("train")
+    assert not [name for name in train["params"] if name.startswith(("kmeans", "source", "random"))]
+    assert "data/domains/${item.domains}.parquet" in train["deps"]
+    assert "strategies.${key}" in train["params"]
+    assert not [name for name in train["params"] if name == "strategies"]
+
+
+def test_every_stage_says_what_it_does() -> None:
+    for name in PIPELINE["stages"]:
+        assert 20 < len(body(name)["desc"]) < 60, name  # fits a line of `dvc stage list`
+    assert len((REPOSITORY / "dvc.yaml").read_text().splitlines()) < 350
+
+
+def test_the_schema_changes_no_value() -> None:
+    """Else what it changes would have to rerun what reads it; so a default is for its section's package to give."""
+    assert [name for name, field in Params.model_fields.items() if not field.is_required()] == []
+    (own,) = (node for node in ast.parse(CHECKS_ONLY.read_text()).body if getattr(node, "name", "") == "Params")
+    made = [node.name for node in own.body if isinstance(node, ast.FunctionDef)]
+    assert made == ["domains", "_check", "_check_names", "_check_groups"]  # the first only groups sections
 
 
 @pytest.mark.parametrize("stage", PIPELINE["stages"])
@@ -91,23 +98,12 @@ def lookup(name: str) -> Any:
     return value
 
 
-def test_every_domain_rule_has_a_stage_and_an_entry_in_params() -> None:
+def test_every_domain_rule_has_a_stage_and_its_labels_an_entry_in_params() -> None:
     stages = PIPELINE["stages"]["domains"]["foreach"]
-    assert set(stages) == {*DOMAIN_RULES, *BRANCHES}
-    assert set(DOMAIN_RULES) <= set(Params.model_fields)
-    for name, rules in BRANCHES.items():
-        assert set(rules) <= set(DOMAIN_RULES)
-        assert {*stages[name].values()} == set(rules)
-
-
-def test_domains_in_the_schema_are_the_rules() -> None:
-    assert set(get_args(DomainRule)) == {*DOMAIN_RULES, *BRANCHES}
-    assert set(NUMBERED) <= set(get_args(DomainRule))
-
-
-def test_names_in_the_schema_are_the_registries() -> None:
-    for field, registry in (("head", HEADS), ("loss", TASK_LOSSES), ("invariance", INVARIANCES)):
-        assert set(get_args(StrategyParams.model_fields[field].annotation)) == set(registry)
+    assert set(stages) == set(RULES)
+    for name, rule in RULES.items():
+        assert set(rule.labels) <= set(Params.model_fields)
+        assert {stages[name]["reads"], stages[name]["also"].partition(".")[0]} >= set(rule.labels)
 
 
 def test_the_report_shows_every_setting_that_changes_a_result() -> None:

@@ -9,7 +9,7 @@ import soundfile
 from datmos.audio import blocks
 from datmos.audio.blocks import read_blocks
 from datmos.audio.decode import UnusableAudioError, read_excerpt
-from datmos.params.schema import AudioParams
+from datmos.audio.settings import AudioParams
 from helpers.audio_files import write
 
 WHOLE = AudioParams(clip_seconds=1000.0, offset=0.0, min_seconds=0.01)

@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from datmos.audio.decode import UnusableAudioError, load_clip, read_excerpt
-from datmos.params.schema import AudioParams
+from datmos.audio.settings import AudioParams
 
 RATE = 8000
 AUDIO = AudioParams(clip_seconds=1.0, offset=0.0, min_seconds=0.25)

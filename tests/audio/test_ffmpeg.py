@@ -8,7 +8,7 @@ import pytest
 
 from datmos.audio.decode import UnusableAudioError, load_clip, read_excerpt
 from datmos.audio.ffmpeg import NotAudioError, decode_excerpt
-from datmos.params.schema import AudioParams
+from datmos.audio.settings import AudioParams
 from helpers.audio_files import RATE, write
 
 FORMATS = {"clip.m4a": "aac", "clip.mp4": "aac", "clip.webm": "libopus", "clip.mov": "pcm_s16le"}

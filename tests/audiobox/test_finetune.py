@@ -42,7 +42,7 @@ def test_the_reversed_gradient_reaches_the_encoder(made: Made, lambda_: float) -
     found = torch.autograd.grad(adversarial, encoder + classifier, retain_graph=True)
     h = one.model.pool(inputs).flatten(1)
     logits = one.classifiers[0].layers(h.unsqueeze(0))[0]  # type: ignore[operator, union-attr]
-    plain = functional.cross_entropy(logits, made.domains[places, 0])
+    plain = functional.cross_entropy(logits, made.domains.labels[places, 0])
     expected = torch.autograd.grad(plain, encoder + classifier)
     assert sum(float(gradient.abs().sum()) for gradient in expected[: len(encoder)]) > 1e-3
     for ours, theirs in zip(found[: len(encoder)], expected[: len(encoder)], strict=True):
@@ -94,7 +94,7 @@ def test_a_killed_training_ends_with_the_same_bytes(tmp_path: Path, monkeypatch:
     made = make_clips(tmp_path, still=False)
     whole = session(made, epochs=4)
     expected = whole.run("whole")
-    whole.checkpoint.unlink()
+    whole.state.remove()
     killed, steps = session(made, epochs=4), 0
     step = killed.optimiser.step
 

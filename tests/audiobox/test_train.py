@@ -13,7 +13,7 @@ from datmos.audiobox.domains import embed_clips, label_train_clips
 from datmos.audiobox.predict import predict_published, predict_rows
 from datmos.audiobox.saved import load_weights, make_model
 from datmos.audiobox.train import finetune_strategy
-from datmos.audiobox.training_set import read_start
+from datmos.audiobox.training_set import AudioStudy, read_start
 from datmos.audiobox.waveforms import collate
 from datmos.core.errors import DatmosError
 from datmos.core.processes import ALONE
@@ -39,6 +39,11 @@ def params_of(made: Made, **finetune: Any) -> Params:
     return Params.model_validate(raw)
 
 
+def study_of(params: Params) -> AudioStudy:
+    data = params.data
+    return AudioStudy(params.finetune, params.audio, data.root, data.aspects, data.scale, params.seeds, "one")
+
+
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     monkeypatch.chdir(tmp_path)
@@ -48,7 +53,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
 
 def test_clusters_are_of_the_encoders_own_time_means(made: Made) -> None:
     train = made.manifest[made.manifest["split"] == "train"]
-    points = embed_clips(params_of(made), train, made.start, CPU)
+    points = embed_clips(study_of(params_of(made)), train, made.start, CPU)
     model = load_weights(make_model(made.start.recipe), made.start.weights).eval()
     (waveforms,) = made.training.waveforms.stream([[5]])
     inputs = collate(waveforms, round(WINDOW * RATE), made.start.recipe.extractor, CPU)
@@ -57,7 +62,7 @@ def test_clusters_are_of_the_encoders_own_time_means(made: Made) -> None:
     assert points.shape == (12, states.shape[1])
     # the group norm hears the padding too: alike, not the same
     assert np.corrcoef(points[5], states.mean(dim=0).numpy())[0, 1] > 0.9
-    labels, summary = label_train_clips(params_of(made), "both", train, CPU)
+    labels, summary = label_train_clips(study_of(params_of(made)), params_of(made).domains, "both", train, CPU)
     assert list(labels.columns) == ["clip_id", "source", "kmeans"]
     assert labels["source"].tolist() == [0, 1] * 6
     assert summary["kmeans"]["domains"] == 2
@@ -68,16 +73,18 @@ def test_trained_saved_and_predicted(made: Made, monkeypatch: pytest.MonkeyPatch
     params = params_of(made, published={"meta": {"model": str(published)}})
     train = made.manifest[made.manifest["split"] == "train"]
     for name in params.finetune.strategies:
-        labels, _ = label_train_clips(params, name, train, CPU)
+        labels, _ = label_train_clips(study_of(params), params.domains, name, train, CPU)
         folder = Path("data/finetuned", name)
-        finetune_strategy(params, name, made.manifest, labels, folder, Path(f"{name}.csv"), ALONE)
+        finetune_strategy(study_of(params), name, made.manifest, labels, folder, Path(f"{name}.csv"), ALONE)
         files = sorted(path.name for path in folder.iterdir())
         assert files == ["config.json", "curves.csv", "seed_1.safetensors", "seed_3.safetensors"]
     curves = pd.read_csv("both.csv")
     both = (curves["domain_accuracy_source"] + curves["domain_accuracy_kmeans"]) / 2
     assert np.allclose(curves["domain_accuracy"], both, atol=1e-4)
     assert list(Path(".cache/training").iterdir()) == []
-    tables = predict_rows(params, made.manifest, made.folder, CPU)
+    tuned, published_models = list(params.finetune.strategies), params.finetune.published
+    aspects, seeds = params.data.aspects, params.seeds
+    tables = predict_rows(tuned, published_models, made.manifest, made.folder, aspects, seeds, CPU)
     assert list(tables) == ["tuned", "both", "meta"]
     assert list(tables["both"].columns) == ["clip_id", "seed", "PQ", "PC", "PQ_std", "PC_std", "cov_PQ_PC"]
     assert tables["both"]["seed"].tolist() == [1] * 18 + [3] * 18
@@ -93,4 +100,4 @@ def test_trained_saved_and_predicted(made: Made, monkeypatch: pytest.MonkeyPatch
 def test_a_start_that_cannot_be_read_names_the_setting(made: Made) -> None:
     (made.folder / "wavlm/model.safetensors").unlink()
     with pytest.raises(DatmosError, match=r"finetune\.encoder: the folder '.*' holds no audio encoder"):
-        read_start(params_of(made))
+        read_start(study_of(params_of(made)))

@@ -1,7 +1,6 @@
 import json
 import math
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -10,17 +9,11 @@ from datmos.comparison.differences import (
     chart_rows,
     compare,
     comparison_rows,
-    granularity_chart,
-    granularity_rows,
 )
 from datmos.core.errors import DatmosError
 from datmos.core.files import rounded
 from datmos.evaluation.metrics import evaluate_predictions
-
-
-def summary(*seeds):
-    std = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else math.nan
-    return {"mean": float(np.mean(seeds)), "std": std, "ensemble": seeds[0], "seeds": list(seeds)}
+from helpers.summaries import summary
 
 
 def scores(mse, srcc):
@@ -148,37 +141,6 @@ def test_chart_rows_pick_one_system_level_metric() -> None:
         {"row": "PQ plain", "mse": 1.0},
         {"row": "PQ dat", "mse": 3.0},
     ]
-
-
-def test_granularity_by_hand() -> None:
-    baseline = {"PQ": {"system": {"mse": summary(1.0, 2.0, 3.0), "srcc": summary(0.5, 0.5, 0.5)}}}
-    found = {
-        ("dat_kmeans", 2): {"PQ": {"mse": summary(0.5, 1.0, 1.5), "srcc": summary(0.5, 0.5, math.nan)}},
-        ("dat_kmeans", 10): {"PQ": {"mse": summary(1.0, 2.0, 3.0), "srcc": summary(0.6, 0.6, 0.6)}},
-    }
-    read_back = {key: json.loads(json.dumps(rounded(scores))) for key, scores in found.items()}
-    rows = granularity_rows(read_back, baseline, ["PQ"])
-    assert rows["k"].tolist() == [2, 2, 10, 10]
-    first = rows.iloc[0]
-    # differences -0.5, -1, -1.5: mean -1, standard error 0.5 / sqrt(3), t with 2 degrees of freedom 4.3027
-    assert (first["metric"], first["mean"]) == ("mse", -1.0)
-    assert first["high"] - first["mean"] == pytest.approx(4.3027 * 0.5 / math.sqrt(3), rel=1e-4)
-    assert first["mean"] - first["low"] == pytest.approx(first["high"] - first["mean"])
-    assert math.isnan(rows.iloc[1]["mean"])
-    assert rows.iloc[3][["mean", "low", "high"]].tolist() == pytest.approx([0.1, 0.1, 0.1])
-
-
-def test_one_seed_has_no_interval_and_no_k_no_rows() -> None:
-    baseline = {"PQ": {"system": {"mse": summary(1.0), "srcc": summary(0.5)}}}
-    rows = granularity_rows(
-        {("dat_random", 4): {"PQ": {"mse": summary(2.0), "srcc": summary(0.5)}}}, baseline, ["PQ"]
-    )
-    assert rows["mean"].tolist() == [1.0, 0.0]
-    assert rows[["low", "high"]].isna().all(axis=None)
-    assert granularity_chart(rows, "mse").to_dict("records") == [{"row": "PQ dat_random K=4", "mse": 1.0}]
-    nothing = granularity_rows({}, baseline, ["PQ"])
-    assert nothing.empty
-    assert list(granularity_chart(nothing, "srcc")) == ["row", "srcc"]
 
 
 def test_each_backbone_is_set_beside_its_own_baseline():

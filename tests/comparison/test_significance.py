@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from datmos.comparison.significance import (
-    METRICS,
+    TESTED_METRICS,
     EvalSet,
     compare_strategies,
     hierarchical_bootstrap,
@@ -82,7 +82,7 @@ TESTS = {
         f"permutation {name}": lambda ours, theirs, actual, generator, metric=metric: permutation_test(
             metric, ours, theirs, actual, 199, generator
         )
-        for name, metric in METRICS.items()
+        for name, metric in TESTED_METRICS.items()
     },
 }
 

@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
+from datmos.audio.settings import AudioParams
 from datmos.core.errors import DatmosError
 from datmos.core.files import write_parquet
 from datmos.datasets.manifest import build_manifest, manifest_schema, summarise
-from datmos.params.schema import AudioParams
 
 AUDIO = AudioParams(clip_seconds=1.0, offset=0.0, min_seconds=0.1)
 

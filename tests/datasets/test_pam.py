@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from datmos.core.errors import DatmosError
+from datmos.core.registry import find
 from datmos.datasets.pam import LIST, read_pam
-from datmos.datasets.registry import EVALUATION_SETS
+from datmos.datasets.settings import EVALUATION_SETS
 from helpers.published_lists import pam_paths, write_audio
 
 
@@ -57,6 +58,6 @@ def test_what_is_wrong_is_named(lists: Path, tmp_path: Path, old: str, new: str,
 
 
 def test_an_aspect_that_was_not_rated(lists: Path) -> None:
-    for read in (EVALUATION_SETS["pam"], EVALUATION_SETS["audiomos2025"]):
+    for read in (find(EVALUATION_SETS, "pam"), find(EVALUATION_SETS, "audiomos2025")):
         with pytest.raises(DatmosError, match=r"data\.aspects: MOS"):
             read(lists, ["MOS"])

@@ -35,9 +35,14 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def of(settings: Params) -> tuple[Preflight, str]:
+    what = settings.data, settings.evaluation_sets, settings.audio
+    found = check_data(*what)
+    return found, preflight_text(found, *what, "in no time")
+
+
 def look(root: Path) -> tuple[Preflight, str]:
-    found = check_data(params(root))
-    return found, preflight_text(found, params(root), "in no time")
+    return of(params(root))
 
 
 def test_all_is_well(root: Path) -> None:
@@ -87,8 +92,7 @@ def test_an_evaluation_set_is_looked_at_too(root: Path) -> None:
     raw = params(root).model_dump(by_alias=True)
     raw["evaluation_sets"] = {"other": {"kind": "ratings", "root": str(folder), "max_excluded": 0.1}}
     settings = Params.model_validate(raw)
-    found = check_data(settings)
-    text = preflight_text(found, settings, "in no time")
+    found, text = of(settings)
     assert f"evaluation set other, ratings: {folder}" in text
     assert "to embed: 13 clips" in text
     assert "b.wav (eval): no such file" in text
@@ -112,8 +116,7 @@ def test_hostile_files(root: Path, shared: Path) -> None:
 
 def test_the_papers_lists_without_audio(shared: Path) -> None:
     settings = params(shared / "aes-natural", kind="audiomos2025", aspects=["PQ", "PC", "CE", "CU"])
-    found = check_data(settings)
-    text = preflight_text(found, settings, "in no time")
+    found, text = of(settings)
     rows = [line.split() for line in text.splitlines()]
     assert ["AudioSet", "900", "900", "0", "0.00"] in [row[-5:] for row in rows]
     assert "systems: 36, with 85 to 85 eval clips" in text

@@ -53,10 +53,10 @@ def test_the_second_backbone_beside_the_first(
     always = {"significance", "compare", "plot", "report"}
     expected = of_each | {"published@audiobox", "backbones@audiobox_baseline"} | always
     assert project.stages_run("dvc", "repro") == expected
-    table = (project.folder / "metrics/table1.md").read_text()
+    table = (project.folder / "metrics/tables/table1.md").read_text()
     assert all(f"| {name} |" in table for name in [*TUNED, "audiobox", "multigauss", "ridge"])
     for name in ("uncertainty", "probes"):
-        text = (project.folder / f"metrics/{name}.md").read_text()
+        text = (project.folder / f"metrics/tables/{name}.md").read_text()
         assert all(f"| {one} |" in text for one in TUNED)
         assert "| audiobox |" not in text
     against = json.loads((project.folder / "metrics/significance.json").read_text())["against"]

@@ -15,16 +15,17 @@ import pytest
 import soundfile
 import torch
 
-from datmos.audio.decode import file_digest, load_clip
+from datmos.audio.decode import load_clip
 from datmos.core.errors import DatmosError
+from datmos.core.files import file_digest
 from datmos.core.processes import ALONE
 from datmos.core.store import EmbeddingStore
-from datmos.embedding.clip_encoder import Plan
+from datmos.embedding.clip_encoder import EmbeddingPlan
 from datmos.embedding.embed import embed_clips
 from helpers.embedding import AUDIO, FramesEncoder, contents, make_clips
+from helpers.places import REPOSITORY
 
-TESTS = Path(__file__).resolve().parent
-PLAN = Plan(batch_size=2, workers=3, at_once=1)
+PLAN = EmbeddingPlan(batch_size=2, workers=3, at_once=1)
 
 
 class BrokenEncoder(FramesEncoder):
@@ -43,7 +44,7 @@ def embed(
     encoder: FramesEncoder,
     name: str = "embeddings",
     cache: Path | None = None,
-    plan: Plan = PLAN,
+    plan: EmbeddingPlan = PLAN,
 ) -> Path:
     embed_clips(manifest, root, AUDIO, encoder, cache, plan, root / name)
     return root / name
@@ -87,8 +88,12 @@ def test_batches_are_read_in_the_order_asked_for(tmp_path: Path, manifest: pd.Da
         store.rows(["9.wav"])
 
 
-@pytest.mark.parametrize("plan", [Plan(1, 1, 1), Plan(1, 4, 4), Plan(3, 2, 1), Plan(8, 1, 1)])
-def test_the_same_bytes_however_the_work_is_laid_out(tmp_path: Path, manifest: pd.DataFrame, plan: Plan) -> None:
+@pytest.mark.parametrize(
+    "plan", [EmbeddingPlan(1, 1, 1), EmbeddingPlan(1, 4, 4), EmbeddingPlan(3, 2, 1), EmbeddingPlan(8, 1, 1)]
+)
+def test_the_same_bytes_however_the_work_is_laid_out(
+    tmp_path: Path, manifest: pd.DataFrame, plan: EmbeddingPlan
+) -> None:
     expected = contents(embed(manifest, tmp_path, FramesEncoder(), "a"))
     encoder = FramesEncoder()
     assert contents(embed(manifest, tmp_path, encoder, "b", plan=plan)) == expected
@@ -103,7 +108,7 @@ def test_without_a_cache_nothing_is_left_beside_the_store(tmp_path: Path, manife
 
 def test_only_new_and_changed_clips_are_computed(tmp_path: Path, manifest: pd.DataFrame) -> None:
     cache = tmp_path / "cache"
-    one_by_one = Plan(1, 1, 1)
+    one_by_one = EmbeddingPlan(1, 1, 1)
     encoder = FramesEncoder()
     embed(manifest.iloc[:3], tmp_path, encoder, cache=cache, plan=one_by_one)
     assert len(encoder.batches) == 3
@@ -146,7 +151,7 @@ def test_a_damaged_cache_entry_is_computed_again(tmp_path: Path, manifest: pd.Da
     content[len(content) // 2] ^= 1
     file.write_bytes({"cut": content[:-100], "flip": content, "empty": b""}[damage])
     encoder = FramesEncoder()
-    assert contents(embed(manifest, tmp_path, encoder, cache=cache, plan=Plan(1, 1, 1))) == expected
+    assert contents(embed(manifest, tmp_path, encoder, cache=cache, plan=EmbeddingPlan(1, 1, 1))) == expected
     assert encoder.batches == [1]
 
 
@@ -163,9 +168,9 @@ def test_memory_that_runs_out_halves_the_batch(
 
     expected = contents(embed(manifest, tmp_path, FramesEncoder(), "a"))
     encoder = Small()
-    assert contents(embed(manifest, tmp_path, encoder, "b", plan=Plan(4, 2, 1))) == expected
+    assert contents(embed(manifest, tmp_path, encoder, "b", plan=EmbeddingPlan(4, 2, 1))) == expected
     assert set(encoder.batches) == {1}
-    assert "out of memory with 4 clips a batch, going on with 2" in capsys.readouterr().out
+    assert "out of memory with 4 clips at once, going on with 2" in capsys.readouterr().err
     encoder.limit = 0
     with pytest.raises(DatmosError, match=r"not even one clip of 0\.5 s.*audio\.clip_seconds"):
         embed(manifest, tmp_path, encoder, "c")
@@ -188,7 +193,7 @@ SLOW = """
 import sys, time
 from pathlib import Path
 import pandas as pd
-from datmos.embedding.clip_encoder import Plan
+from datmos.embedding.clip_encoder import EmbeddingPlan
 from datmos.embedding.embed import embed_clips
 from helpers.embedding import AUDIO, FramesEncoder
 
@@ -202,7 +207,7 @@ class SlowEncoder(FramesEncoder):
 root = Path(sys.argv[1])
 print("ready", flush=True)
 embed_clips(pd.read_parquet(root / "manifest.parquet"), root, AUDIO, SlowEncoder(), root / "cache",
-            Plan(batch_size=4, workers=3, at_once=1), root / "embeddings")
+            EmbeddingPlan(batch_size=4, workers=3, at_once=1), root / "embeddings")
 """
 
 
@@ -211,7 +216,7 @@ def test_killed_at_five_random_moments(tmp_path: Path) -> None:
     manifest = make_clips(tmp_path, 120)
     manifest.to_parquet(tmp_path / "manifest.parquet")
     expected = contents(embed(manifest, tmp_path, FramesEncoder(), "uninterrupted"))
-    paths = os.pathsep.join([str(TESTS.parent / "src"), str(TESTS)])
+    paths = os.pathsep.join([str(REPOSITORY / "src"), str(REPOSITORY / "tests")])
     environment = os.environ | {"PYTHONPATH": paths}
     moments = random.Random(4)
     kills = 0
@@ -240,7 +245,7 @@ def test_two_processes_share_the_work(tmp_path: Path, manifest: pd.DataFrame) ->
     """The second computes its share and writes no store; the first computes its own and writes everything."""
     expected = contents(embed(manifest, tmp_path, FramesEncoder(), "alone"))
     encoder = FramesEncoder()
-    one_by_one = Plan(1, 1, 1)
+    one_by_one = EmbeddingPlan(1, 1, 1)
     waited: list[int] = []
     for rank in (1, 0):
         process = ALONE._replace(rank=rank, total=2, wait=lambda: waited.append(len(encoder.batches)))

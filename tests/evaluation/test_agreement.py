@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datmos.evaluation.agreement import METRICS, agreement, system_means
+from datmos.evaluation.agreement import AGREEMENT_METRICS, agreement, system_means
 
 
 def test_agreement_by_hand():
@@ -24,7 +24,7 @@ def test_agreement_by_hand():
             "lcc": 12 / math.sqrt(14 * 13),
         }
     )
-    assert tuple(result) == METRICS
+    assert tuple(result) == AGREEMENT_METRICS
 
 
 def test_ties_share_ranks():
@@ -49,7 +49,7 @@ def test_no_correlation_without_spread(predicted, actual):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         result = agreement(np.array(predicted), np.array(actual))
-    assert [math.isnan(result[name]) for name in METRICS] == [False, True, True, True, False, False]
+    assert [math.isnan(result[name]) for name in AGREEMENT_METRICS] == [False, True, True, True, False, False]
 
 
 def test_no_points_no_numbers():

@@ -143,14 +143,14 @@ def real(shared: Path) -> pd.DataFrame:
 
 
 def test_ceilings_of_the_real_labels(real: pd.DataFrame) -> None:
-    """DESIGN.md, Facts about the real data."""
+    """AES-Natural: SRCC .990 .985 .991 .993 per system, .93 .96 .95 .94 per clip."""
     found = noise_ceilings(real, list(NAMES))
     assert [round(found[aspect]["system"]["srcc"], 3) for aspect in NAMES] == [0.990, 0.985, 0.991, 0.993]
     assert [round(found[aspect]["utterance"]["srcc"], 2) for aspect in NAMES] == [0.93, 0.96, 0.95, 0.94]
 
 
 def test_the_constant_predictor_of_the_real_labels(real: pd.DataFrame) -> None:
-    """DESIGN.md: a constant equal to the train mean."""
+    """A constant equal to the train mean: PQ 1.319, PC 1.761, CE 2.874, CU 2.515."""
     means = real.loc[real["split"] == "train", list(NAMES)].mean()
     predictions = real.loc[real["split"] == "eval", ["clip_id"]].assign(seed=0, **means)
     scores = evaluate_predictions(predictions, real, list(NAMES))

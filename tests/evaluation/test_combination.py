@@ -16,8 +16,9 @@ from datmos.evaluation.combination import (
 )
 from datmos.heads.predict import predict_clips
 from datmos.heads.saved import load_models
-from datmos.training.train import train_strategy
+from datmos.training.strategy import train_strategy
 from helpers.made_up_task import World, params
+from helpers.study import study_of
 
 
 def scores(**mse: float) -> dict[str, Any]:
@@ -52,7 +53,8 @@ def test_a_package_predicts_by_itself(tmp_path: Path, world: World) -> None:
     settings = params({"plain": {}, "dat": {"lambda": 0.5}, "unused": {}}, epochs=1)
     models, clip_ids, cpu = tmp_path / "models", ["080", "002"], torch.device("cpu")
     for name in settings.strategies:
-        train_strategy(settings, name, *world, models / name, tmp_path / "curves.csv")
+        study, strategy = study_of(settings, world.manifest, world.store), settings.strategies[name]
+        train_strategy(study, name, strategy, world.domains, {}, models / name, tmp_path / "curves.csv")
     alone = {
         name: predict_clips(load_models(models / name), world.store, clip_ids, cpu) for name in ("plain", "dat")
     }

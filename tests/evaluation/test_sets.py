@@ -12,9 +12,11 @@ from datmos.evaluation.references import predict_reference
 from datmos.evaluation.sets import predict_set
 from datmos.heads.predict import predict_clips
 from datmos.heads.saved import load_models
+from datmos.params.rivals import find_rivals
 from datmos.params.schema import Params
-from datmos.training.train import train_strategy
+from datmos.training.strategy import train_strategy
 from helpers.made_up_task import World, params
+from helpers.study import study_of
 
 
 def test_every_predictor_as_at_home(world: World, tmp_path: Path) -> None:
@@ -23,8 +25,10 @@ def test_every_predictor_as_at_home(world: World, tmp_path: Path) -> None:
     raw |= {"leave_out": ["plain", "dat"], "combinations": {"both": ["plain", "dat"]}}
     raw["evaluate"]["references"] = ["ridge"]
     settings = Params.model_validate(raw)
-    for name in settings.strategies:
-        train_strategy(settings, name, *world, Path("data/models", name), tmp_path / "curves.csv")
+    for name, strategy in settings.strategies.items():
+        study = study_of(settings, world.manifest, world.store)
+        folder = Path("data/models", name)
+        train_strategy(study, name, strategy, world.domains, {}, folder, tmp_path / "curves.csv")
     write_json(Path("metrics/combinations/both.json"), {"A": "dat", "B": "plain"})
     home = list(world.manifest.loc[world.manifest["split"] == "eval", "clip_id"])
     away = [f"away/{name}" for name in reversed(home)]
@@ -33,8 +37,10 @@ def test_every_predictor_as_at_home(world: World, tmp_path: Path) -> None:
     write_store(tmp_path / "away", pd.Series(away), clips, {"name": "made up", "layers": [1, 2]})
 
     cpu, train = torch.device("cpu"), world.manifest[world.manifest["split"] == "train"]
-    found = predict_set(settings, away, EmbeddingStore(tmp_path / "away"), train, world.store, cpu)
-    assert list(found) == settings.compared
+    names = list(settings.strategies), list(settings.combinations), settings.evaluate.references
+    there = EmbeddingStore(tmp_path / "away")
+    found = predict_set(*names, ["A", "B"], settings.seeds, away, there, train, world.store, cpu)
+    assert list(found) == find_rivals(settings).all
     expected = {
         name: predict_clips(load_models(Path("data/models", name)), world.store, home, cpu)
         for name in settings.strategies

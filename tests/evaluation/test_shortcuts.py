@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from datmos.datasets.settings import CorpusParams
 from datmos.datasets.simulated.study import plan_study, rate_study
 from datmos.datasets.simulated.truth import ASPECTS, SOURCES
 from datmos.evaluation.metrics import evaluate_predictions
@@ -17,7 +18,6 @@ from datmos.evaluation.shortcuts import (
     signature_offsets,
     signature_sensitivity,
 )
-from datmos.params.schema import CorpusParams
 
 STUDY = CorpusParams(
     seed=0, train_per_source=30, valid_per_source=1, systems=36, clips_per_system=6, counterfactuals=30,

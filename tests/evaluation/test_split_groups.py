@@ -49,7 +49,7 @@ def test_weights_are_the_numbers_of_systems() -> None:
 
 
 def test_production_complexity_of_the_real_labels(shared: Path) -> None:
-    """DESIGN.md: 11 systems <= 1.52, 25 >= 2.61, and the split alone gives .80."""
+    """PC of AES-Natural: 11 systems <= 1.52, 25 >= 2.61, and the split alone gives .80."""
     path = shared / "aes-natural" / "audiomos2025_track2_human_annotations.jsonl"
     if not path.is_file():
         pytest.skip("shared/aes-natural is absent")

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from datmos.core.registry import find
 from datmos.heads.interface import outputs_of, upper_factor
 from datmos.heads.registry import HEADS
 from datmos.heads.stacked import member_state
@@ -127,5 +128,5 @@ def test_upper_factor() -> None:
 
 
 def test_only_heads_that_say_so_read_layers() -> None:
-    assert {name for name, head in HEADS.items() if head.reads_layers} == {"aesa"}
+    assert {name for name in HEADS if find(HEADS, name).reads_layers} == {"aesa"}
     assert options().layers == LAYERS

@@ -1,4 +1,4 @@
-"""Batches: every clip once an epoch, and the right embeddings."""
+"""The right embeddings, for a batch that all members share and for one each."""
 
 from pathlib import Path
 
@@ -8,30 +8,9 @@ import pytest
 import torch
 
 from datmos.core.store import EmbeddingStore, write_store
-from datmos.heads.reader import FrameReader, shuffled
+from datmos.heads.reader import FrameReader
 
 CPU = torch.device("cpu")
-
-
-def streams(*seeds: int) -> list[torch.Generator]:
-    return [torch.Generator().manual_seed(seed) for seed in seeds]
-
-
-def test_every_clip_once_in_an_order_of_each_streams_own() -> None:
-    batches = list(shuffled(10, 4, streams(0, 1)))
-    assert [tuple(batch.shape) for batch in batches] == [(2, 4), (2, 4), (2, 2)]
-    orders = torch.cat(batches, dim=1)
-    for order in orders:
-        assert sorted(order.tolist()) == list(range(10))
-    assert not torch.equal(orders[0], orders[1])
-    alone = torch.cat(list(shuffled(10, 4, streams(1))), dim=1)
-    assert torch.equal(alone[0], orders[1])
-
-
-def test_epochs_differ() -> None:
-    stream = streams(0)
-    first, second = (torch.cat(list(shuffled(10, 4, stream)), dim=1) for _ in range(2))
-    assert not torch.equal(first, second)
 
 
 @pytest.fixture

@@ -10,10 +10,12 @@ import torch
 import transformers
 
 from datmos.audiobox.finetune import Clips, Finetuning
+from datmos.audiobox.settings import FinetuneParams
 from datmos.audiobox.waveforms import Hearing, Waveforms
 from datmos.audiobox.weights import Start, load_start
 from datmos.core.processes import ALONE, Processes
-from datmos.params.schema import FinetuneParams, FinetuneStrategyParams
+from datmos.core.settings import AdversaryParams
+from datmos.training.domain_labels import DomainLabels
 from helpers.tiny_encoders import checkpoint
 
 RATE, WINDOW = 16_000, 0.5
@@ -25,7 +27,7 @@ class Made(NamedTuple):
     start: Start
     training: Clips
     validation: Clips
-    domains: torch.Tensor  # (N, 1)
+    domains: DomainLabels  # (N, 1)
     manifest: pd.DataFrame
 
 
@@ -56,7 +58,7 @@ def make_clips(folder: Path, aspects: tuple[str, ...] = ("PQ", "PC"), still: boo
         paths = [folder / name for name in own["path"]]
         scores = torch.tensor(own[list(aspects)].to_numpy(), dtype=torch.float32)
         sets.append(Clips(Waveforms(paths, Hearing(WINDOW), RATE, keep=2**20), scores))
-    domains = torch.arange(12).remainder(2).unsqueeze(1)
+    domains = DomainLabels(torch.arange(12).remainder(2).unsqueeze(1), ("",))
     return Made(folder, start, *sets, domains, manifest)
 
 
@@ -67,7 +69,7 @@ def settings(**given: Any) -> FinetuneParams:
 
 
 def session(made: Made, lambda_: float = 0.5, processes: Processes = ALONE, **given: Any) -> Finetuning:
-    strategy = FinetuneStrategyParams(**{"domains": "source", "lambda": lambda_})
+    strategy = AdversaryParams(**{"domains": "source", "lambda": lambda_})
     return Finetuning(
         0, made.start, made.training, made.validation, made.domains, strategy, settings(**given), "one", processes
     )

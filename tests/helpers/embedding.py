@@ -8,8 +8,8 @@ import pandas as pd
 import soundfile
 import torch
 
-from datmos.audio.decode import file_digest
-from datmos.params.schema import AudioParams
+from datmos.audio.settings import AudioParams
+from datmos.core.files import file_digest
 
 AUDIO = AudioParams(clip_seconds=0.5, offset=0.0, min_seconds=0.1)
 

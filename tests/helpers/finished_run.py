@@ -9,7 +9,8 @@ import numpy as np
 import torch
 import yaml
 
-from datmos.heads.familiarity import TrainingDomain, save_domain
+from datmos.core.registry import find
+from datmos.heads.familiarity import Familiarity, save_familiarity
 from datmos.heads.registry import HEADS
 from datmos.heads.saved import save_models
 from datmos.sharing.provenance import file_md5, folder_md5
@@ -36,7 +37,7 @@ def write_models(
     weights = {}
     for seed in SEEDS:
         torch.manual_seed(seed)
-        head = HEADS[kind](made).state_dict()
+        head = find(HEADS, kind)(made).state_dict()
         weights[seed] = {f"head.{name}": value[0] for name, value in head.items()}
         weights[seed]["classifier.0.weight"] = torch.ones(3)
     config = {
@@ -57,7 +58,7 @@ def write_models(
     }  # fmt: skip
     folder.mkdir(parents=True)
     save_models(folder, config, weights)
-    save_domain(folder, TrainingDomain(np.zeros(1024), np.ones(1024), np.zeros((2, 1024)), np.arange(3.0)))
+    save_familiarity(folder, Familiarity(np.zeros(1024), np.ones(1024), np.zeros((2, 1024)), np.arange(3.0)))
     (folder / "curves.csv").write_text("epoch\n1\n")
 
 

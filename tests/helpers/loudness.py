@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from datmos.heads.familiarity import TrainingDomain
+from datmos.heads.familiarity import Familiarity
 from datmos.scoring.model import WindowScores
 from datmos.scoring.windows import Windowing
 
@@ -24,7 +24,7 @@ class LoudnessModel:
     """Audio in, Gaussian out, without an encoder or a training domain."""
 
     name, version, aspects, scale = "loudness", "1", ["level", "peak"], (0.0, 1.0)
-    domain: TrainingDomain | None = None
+    familiarity: Familiarity | None = None
     device = CPU
 
     def __init__(self, seconds: float = SECONDS, repeats: bool = True) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from datmos.core.registry import find
 from datmos.heads.interface import Head, HeadOptions
 from datmos.heads.registry import HEADS
 from datmos.heads.stacked import Noise, stack
@@ -21,7 +22,7 @@ def options(**changed: Any) -> HeadOptions:
 def make(name: str, seed: int = 0, **changed: Any) -> Head:
     """A head with one member, and weights of every kind other than 0 or 1."""
     torch.manual_seed(seed)
-    head: Head = HEADS[name](options(**changed))
+    head: Head = find(HEADS, name)(options(**changed))
     for parameter in head.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
     return head
@@ -29,7 +30,7 @@ def make(name: str, seed: int = 0, **changed: Any) -> Head:
 
 def embeddings(name: str, members: int | None = None, clips: int = CLIPS) -> Tensor:
     """Shared by all members, or a batch for each."""
-    shape = [LAYERS] * HEADS[name].reads_layers + [DIMENSION, FRAMES]
+    shape = [LAYERS] * find(HEADS, name).reads_layers + [DIMENSION, FRAMES]
     own = [] if members is None else [members]
     return torch.randn(*own, clips, *shape, generator=torch.Generator().manual_seed(7))
 

@@ -62,13 +62,11 @@ def write_run(folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
     for table in ("table1", "agreement", "within", "significance", "shortcuts", "uncertainty", "probes"):
-        (folder / "metrics" / f"{table}.md").write_text(
-            f"About {table}.\n\n| A & B | x |\n| :--- | ---: |\n| 1 | **2** |\n"
-        )
-    pictures = (
-        "comparison errors granularity calibration training composition terrain planted signatures umap/plain"
-    )
-    for name in pictures.split():
+        path = folder / "metrics/tables" / f"{table}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"About {table}.\n\n| A & B | x |\n| :--- | ---: |\n| 1 | **2** |\n")
+    pictures = "comparison errors granularity calibration training composition terrain planted signatures"
+    for name in [*(f"figures/{name}" for name in pictures.split()), "umap/plain"]:
         path = folder / "plots" / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(PNG + name.encode())

@@ -11,7 +11,7 @@ import transformers
 from torch import Tensor, nn
 from transformers import AutoModel
 
-from datmos.params.schema import EncoderParams
+from datmos.embedding.settings import EncoderParams
 
 BLOCKS, WIDTH = 3, 16
 # Of the convolutions on a waveform. On a processor with AMX, oneDNN's bfloat16 convolution was wrong with 8, and

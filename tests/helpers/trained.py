@@ -7,17 +7,18 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from datmos.audio.decode import file_digest
+from datmos.core.files import file_digest
 from datmos.core.store import EmbeddingStore
-from datmos.embedding.clip_encoder import Plan
+from datmos.embedding.clip_encoder import EmbeddingPlan
 from datmos.embedding.embed import embed_clips
-from datmos.embedding.encoders.registry import find_encoder
+from datmos.embedding.encoders.finder import find_encoder
 from datmos.heads.predict import predict_clips
 from datmos.heads.saved import load_models
 from datmos.params.schema import Params
-from datmos.training.train import train_strategy
+from datmos.training.strategy import train_strategy
 from helpers.loudness import CPU, RATE, SECONDS, sound
 from helpers.made_up_task import params
+from helpers.study import details_of, study_of
 from helpers.tiny_encoders import checkpoint
 
 CLIPS = 24
@@ -57,12 +58,14 @@ def train(folder: Path) -> Trained:
     )
     settings = made_params(folder)
     encoder = find_encoder(settings.encoder, settings.kmeans.layer, CPU)
-    embed_clips(manifest, clips, settings.audio, encoder, None, Plan(1, 1, 1), folder / "data/embeddings")
+    embed_clips(manifest, clips, settings.audio, encoder, None, EmbeddingPlan(1, 1, 1), folder / "data/embeddings")
     store = EmbeddingStore(folder / "data/embeddings")
     domains = pd.DataFrame({"clip_id": names[:14], "domain": np.int32(np.arange(14) % 2)})
+    study = study_of(settings, manifest, store)
     for name in STRATEGIES:
         models = folder / "data/models" / name
-        train_strategy(settings, name, manifest, store, domains, models, folder / f"{name}.csv")
+        strategy = settings.strategies[name]
+        train_strategy(study, name, strategy, domains, details_of(settings), models, folder / f"{name}.csv")
     return Trained(folder, manifest, store, settings)
 
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from datmos.core.errors import DatmosError
+from datmos.params.rivals import find_rivals
 from datmos.params.schema import load_params
 from helpers.places import REPOSITORY
 
@@ -96,7 +97,7 @@ def test_a_number_that_dvc_wrote_as_text_is_a_number(tmp_path: Path) -> None:
         ("leave_out", ["l2", "l2"], ["leave_out", "no value twice"]),
         ("combinations", {"all": ["l2"]}, ["combinations.all: l2 has to be in leave_out too"]),
         ("combinations", {"all": []}, ["combinations.all", "at least 1"]),
-        ("combinations", {"ridge": ["l2"]}, ["combinations: ridge is the name of a strategy or reference"]),
+        ("combinations", {"ridge": ["l2"]}, ["combinations: ridge is the name of a reference too"]),
     ],
 )
 def test_refusals_name_key_value_and_what_is_expected(
@@ -110,14 +111,14 @@ def test_refusals_name_key_value_and_what_is_expected(
 
 def test_a_strategy_must_not_be_named_like_a_reference(tmp_path: Path) -> None:
     strategies = yaml.safe_load(DEFAULT.read_text())["strategies"]
-    with pytest.raises(DatmosError, match="ridge is the name of a reference"):
+    with pytest.raises(DatmosError, match=r"evaluate\.references: ridge is the name of a strategy too"):
         load_with(tmp_path, "strategies", strategies | {"ridge": strategies["l2"]})
 
 
 def test_groups_have_every_aspect_once(tmp_path: Path) -> None:
     entry = {"domains": "source_kmeans", "lambda": [0.5, 0.1], "dropout": 0.3, "l2": 0.0, "head": "aspect_groups"}
     good = load_with(tmp_path, "strategies.new", entry | {"groups": [["CU", "PQ"], ["CE", "PC"]]})
-    assert good.strategies["new"].groups == [["CU", "PQ"], ["CE", "PC"]]
+    assert good.strategies["new"].groups == (("CU", "PQ"), ("CE", "PC"))
     for groups, words in (
         ([["CU", "PQ"], ["CE"]], "every one of data.aspects"),
         ([["CU", "PQ"], ["CE", "PC", "PQ"]], "every one of data.aspects"),
@@ -131,16 +132,16 @@ def test_all_that_is_compared(tmp_path: Path) -> None:
     raw = yaml.safe_load(DEFAULT.read_text())
     raw |= {"leave_out": ["l2"], "combinations": {"best": ["l2"]}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
-    compared = load_params(tmp_path / "params.yaml").compared
-    assert compared == [*raw["strategies"], "best", "mean", "ridge", "svr"]
+    rivals = find_rivals(load_params(tmp_path / "params.yaml"))
+    assert rivals.all == [*raw["strategies"], "best", "mean", "ridge", "svr"]
     raw["finetune"] |= {
         "strategies": {"tuned": {"domains": "source", "lambda": 0.5}},
         "published": {"meta": {"model": "x"}},
     }
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
-    params = load_params(tmp_path / "params.yaml")
-    assert params.compared == [*raw["strategies"], "best", "tuned", "meta", "mean", "ridge", "svr"]
-    assert params.trained == [*raw["strategies"], "tuned"]
+    rivals = find_rivals(load_params(tmp_path / "params.yaml"))
+    assert rivals.all == [*raw["strategies"], "best", "tuned", "meta", "mean", "ridge", "svr"]
+    assert rivals.trained == [*raw["strategies"], "tuned"]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def test_all_that_is_compared(tmp_path: Path) -> None:
         (
             "strategies",
             {"l2": {"domains": "source", "lambda": 0.5}},
-            r"finetune\.strategies: l2 is the name of something",
+            r"finetune\.strategies: l2 is the name of a strategy too",
         ),
         (
             "strategies",

@@ -13,21 +13,23 @@ from datmos.report.page import PICTURES, TABLES, build_report
 from helpers.places import REPOSITORY
 from helpers.run_files import PNG, write_run
 
-TEMPLATE = (REPOSITORY / "stages" / "report.html.jinja").read_text()
-
 
 @pytest.fixture
 def page(tmp_path: Path) -> str:
+    return write_page(tmp_path)
+
+
+def write_page(folder: Path) -> str:
     raw = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     plain = raw["strategies"]["multigauss"]
     raw |= {"strategies": {"plain": plain, "dat": plain | {"lambda": 0.375}}}
     raw["data"]["aspects"] = ["PQ"]
     raw["evaluate"] = {"baseline": "plain", "references": ["ridge"]}
     raw["granularity"]["strategies"], raw["umap"]["strategies"] = [], ["plain"]
-    write_run(tmp_path)
+    write_run(folder)
     raw["encoder"] |= {"kind": "transformers", "model": "<model>"}
     raw["embed"]["launcher"] = "somewhere"
-    return build_report(TEMPLATE, Params.model_validate(raw), tmp_path / "metrics", tmp_path / "plots")
+    return build_report(Params.model_validate(raw), folder / "metrics", folder / "plots")
 
 
 class Links(HTMLParser):
@@ -60,10 +62,10 @@ def test_it_loads_nothing_from_elsewhere_and_is_well_formed(page: str) -> None:
 def test_it_has_every_picture_table_and_setting(page: str) -> None:
     pictures = re.findall(r'base64,([^"]+)"', page)
     assert [base64.b64decode(data) for data in pictures] == [
-        PNG + name.removesuffix(".png").encode() for name in [*PICTURES, "umap/plain.png"]
+        PNG + name.encode() for name in [*(f"figures/{name}" for name in PICTURES), "umap/plain"]
     ]
     for name in TABLES.values():
-        assert f"<p>About {name.removesuffix('.md')}.</p>" in page
+        assert f"<p>About {name}.</p>" in page
     assert page.count("<strong>2</strong>") == len(TABLES)
     assert "<td>dat</td><td>source</td><td>0.375</td>" in page
     assert "model: &lt;model&gt;" in page
@@ -77,5 +79,9 @@ def test_it_has_every_picture_table_and_setting(page: str) -> None:
 
 
 def test_it_is_the_same_every_time(page: str, tmp_path: Path) -> None:
+    """In another folder, on another day, and with files that were written in another order."""
+    elsewhere = tmp_path / "elsewhere"
+    assert write_page(elsewhere) == page
     for unwanted in (str(tmp_path), str(REPOSITORY)):
         assert unwanted not in page
+    assert not re.search(r"\b20\d\d-\d\d-\d\d\b", page)  # no date of the day it was written

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from datmos.core.errors import DatmosError
+from datmos.report.table1 import table1
 from datmos.report.tables import (
     agreement_table,
     probe_table,
     shortcut_table,
     significance_table,
-    table1,
     uncertainty_table,
     within_table,
 )

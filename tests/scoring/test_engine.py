@@ -3,13 +3,14 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
-from datmos.scoring.engine import Engine, Item, Plan
+from datmos.scoring.engine import Engine, Item, ScoringPlan
 from helpers.loudness import RATE, LoudnessModel
+from helpers.places import REPOSITORY
 
 # Ctrl-C can strike after any step of the main thread; a tracer raises at each in turn
 EVERY_STEP = """
@@ -55,7 +56,7 @@ print(strike)
 
 
 def test_an_interrupt_at_any_step_ends_it() -> None:
-    command = [sys.executable, "-c", EVERY_STEP, str(Path(__file__).parent)]
+    command = [sys.executable, "-c", EVERY_STEP, str(REPOSITORY / "tests")]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stderr
     assert int(run.stdout) > 20  # steps
@@ -75,10 +76,16 @@ def test_a_long_clip_is_left_where_it_is() -> None:
         yield Item("short", lambda: [(RATE, np.ones((1, RATE), np.float32))])
         yield Item("long", no_end)
 
-    results = Engine(LoudnessModel(), Plan(2, 1, 2), None).run(items())
+    results = Engine(LoudnessModel(), ScoringPlan(2, 1, 2), None).run(items())
     assert next(results).path == "short"
+    deadline = time.monotonic() + 30
+    while blocks < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert blocks >= 5  # it is in the middle of the long clip
     closing = threading.Thread(target=results.close, daemon=True)
     closing.start()
     closing.join(timeout=30)
     assert not closing.is_alive()
-    assert blocks > 0
+    left = blocks
+    time.sleep(0.3)  # in which a worker would decode on
+    assert blocks == left

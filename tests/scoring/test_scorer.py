@@ -15,8 +15,8 @@ import datmos
 from datmos.core.errors import DatmosError
 from datmos.core.files import read_json, write_json
 from datmos.evaluation.combination import combine_predictions, save_combination
-from datmos.heads.familiarity import TrainingDomain
-from datmos.scoring.engine import Engine, Plan
+from datmos.heads.familiarity import Familiarity
+from datmos.scoring.engine import Engine, ScoringPlan
 from datmos.scoring.score import Failure
 from datmos.scoring.scorer import Score, Scorer, load
 from helpers.loudness import CPU, RATE, LoudnessModel, sound
@@ -95,7 +95,9 @@ def test_batches_as_on_a_gpu_give_the_same_scores(trained: Trained, tmp_path: Pa
     from datmos.scoring.scorer import _item
 
     for size, workers in ((4, 2), (64, 3)):
-        results = list(Engine(scorer.model, Plan(workers, size, 1), None).run(_item(path, None) for path in paths))
+        results = list(
+            Engine(scorer.model, ScoringPlan(workers, size, 1), None).run(_item(path, None) for path in paths)
+        )
         for one, other in zip(expected, results, strict=True):
             assert isinstance(other, Score)
             np.testing.assert_allclose(list(one.mean.values()), list(other.mean.values()), rtol=1e-5)
@@ -118,12 +120,12 @@ def test_memory_that_runs_out() -> None:
     from datmos.scoring.scorer import _item
 
     model = Halving()
-    (found,) = Engine(model, Plan(1, 16, 1), None).run([_item(samples, RATE)])
+    (found,) = Engine(model, ScoringPlan(1, 16, 1), None).run([_item(samples, RATE)])
     assert isinstance(found, Score)
     assert found.mean == expected.mean
     model.most = 0
     with pytest.raises(DatmosError, match="not even one window"):
-        list(Engine(model, Plan(1, 16, 1), None).run([_item(samples, RATE)]))
+        list(Engine(model, ScoringPlan(1, 16, 1), None).run([_item(samples, RATE)]))
 
 
 def test_samples_files_and_types_are_one(tmp_path: Path) -> None:
@@ -231,9 +233,9 @@ def test_a_clip_unlike_any_in_training_is_warned_of(trained: Trained) -> None:
     clip = trained.clip(20)  # no train clip: one that is a cluster by itself has distance 0
     near = scorer.score(clip)
     assert not any("unlike" in text for text in near.warnings)
-    assert isinstance(scorer.model.domain, TrainingDomain)
-    nearer = scorer.model.domain.validation * 0.01  # as if validation clips lay a hundred times closer
-    scorer.model.domain = scorer.model.domain._replace(validation=nearer)
+    assert isinstance(scorer.model.familiarity, Familiarity)
+    nearer = scorer.model.familiarity.validation * 0.01  # as if validation clips lay a hundred times closer
+    scorer.model.familiarity = scorer.model.familiarity._replace(validation=nearer)
     far = scorer.score(clip)
     assert (far.distance, far.percentile) == (near.distance, 100)
     assert any("unlike the clips" in text for text in far.warnings)

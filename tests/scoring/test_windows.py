@@ -9,7 +9,7 @@ import torch
 
 from datmos.audio.blocks import read_blocks
 from datmos.audio.decode import UnusableAudioError, load_clip
-from datmos.params.schema import AudioParams
+from datmos.audio.settings import AudioParams
 from datmos.scoring.windows import Windowing, Windows, combine, shares
 
 RATE = 8000

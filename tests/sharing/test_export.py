@@ -42,7 +42,7 @@ def test_the_folder_holds_the_heads_and_nothing_of_the_adversaries(run: Path, tm
     names = [
         "README.md",
         "config.json",
-        "domain.safetensors",
+        "familiarity.safetensors",
         "provenance.json",
         "seed_3.safetensors",
         "seed_4.safetensors",

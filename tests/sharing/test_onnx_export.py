@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from datmos.core.errors import DatmosError
-from datmos.embedding.encoders.registry import find_encoder
+from datmos.embedding.encoders.finder import find_encoder
 from datmos.heads.interface import Gaussian
 from datmos.heads.registry import HEADS
 from datmos.heads.saved import Models

@@ -7,7 +7,9 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from datmos.heads.stacked import stack
-from datmos.training.adversary import DomainClassifier, reverse_gradient, warm_up
+from datmos.training.adversary import warm_up
+from datmos.training.classifier import DomainClassifier
+from datmos.training.gradient_reversal import reverse_gradient
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.1, 0.5, 1.0, 3.0])

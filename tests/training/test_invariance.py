@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from datmos.training.invariance import INVARIANCES, Coral, GroupDro, VRex
+from datmos.core.registry import find
+from datmos.training.invariance import Coral, GroupDro, VRex
+from datmos.training.settings import INVARIANCES
 
 DOMAINS = torch.tensor([[0, 0, 1, 1, 1, 3, 4, 4, 4, 0], [4, 4, 4, 4, 2, 2, 0, 0, 0, 0]])  # of five; two members
 
@@ -95,8 +97,8 @@ def test_group_dro_remembers_and_a_domain_comes_back() -> None:
 @pytest.mark.parametrize("name", INVARIANCES)
 def test_members_do_not_mix(name: str) -> None:
     losses, h = draw()
-    together = INVARIANCES[name]([5, 5], 0.3)
-    alone = [INVARIANCES[name]([5], 0.3) for _ in range(2)]
+    together = find(INVARIANCES, name)([5, 5], 0.3)
+    alone = [find(INVARIANCES, name)([5], 0.3) for _ in range(2)]
     for scale in (1.0, 3.0):  # twice, for those that remember
         found = together(scale * losses, h, DOMAINS)
         expected = [one(scale * losses[m : m + 1], h[m : m + 1], DOMAINS[m : m + 1]) for m, one in enumerate(alone)]
@@ -107,7 +109,7 @@ def test_members_do_not_mix(name: str) -> None:
 @pytest.mark.parametrize("clips", [1, 4])
 def test_one_domain_is_the_mean_loss(name: str, clips: int) -> None:
     losses, h = draw(clips)
-    found = INVARIANCES[name]([1, 1], 0.3)(losses, h, torch.zeros(2, clips, dtype=torch.int64))
+    found = find(INVARIANCES, name)([1, 1], 0.3)(losses, h, torch.zeros(2, clips, dtype=torch.int64))
     torch.testing.assert_close(found, losses.mean(dim=1))
 
 
@@ -116,7 +118,8 @@ def test_members_may_have_different_numbers_of_domains(name: str) -> None:
     """As in the granularity ablation: a domain that a member does not have must not matter to it."""
     losses, h = draw()
     domains = torch.stack([DOMAINS[0] % 2, DOMAINS[1]])
-    together, alone = INVARIANCES[name]([2, 5], 0.3), [INVARIANCES[name]([count], 0.3) for count in (2, 5)]
+    kind = find(INVARIANCES, name)
+    together, alone = kind([2, 5], 0.3), [kind([count], 0.3) for count in (2, 5)]
     for scale in (1.0, 3.0):
         found = together(scale * losses, h, domains)
         expected = [one(scale * losses[m : m + 1], h[m : m + 1], domains[m : m + 1]) for m, one in enumerate(alone)]

@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from datmos.core.registry import find
 from datmos.heads.interface import Gaussian, upper_factor
-from datmos.training.losses import TASK_LOSSES, Ratings, gaussian_nll, gaussian_nll_floored, qamro, squared_error
+from datmos.training.losses import RatingScale, gaussian_nll, gaussian_nll_floored, qamro, squared_error
+from datmos.training.settings import TASK_LOSSES
 
-ONE_ASPECT = Ratings(torch.tensor([5.0]), torch.tensor([2.0]), 1.0, 9.0)
-THREE_ASPECTS = Ratings(torch.tensor([5.0, 4.0, 6.0]), torch.tensor([2.0, 1.0, 1.5]), 1.0, 10.0)
+ONE_ASPECT = RatingScale(torch.tensor([5.0]), torch.tensor([2.0]), 1.0, 9.0)
+THREE_ASPECTS = RatingScale(torch.tensor([5.0, 4.0, 6.0]), torch.tensor([2.0, 1.0, 1.5]), 1.0, 10.0)
 
 
 def single(mean: float, std: float) -> Gaussian:
@@ -111,11 +113,13 @@ def test_qamro_pair_by_pair() -> None:
 @pytest.mark.parametrize("clips", [1, 4])
 def test_members_do_not_mix(name: str, clips: int) -> None:
     predicted, scores = draw(3, clips)
-    together = TASK_LOSSES[name](predicted, scores, THREE_ASPECTS)
+    together = find(TASK_LOSSES, name)(predicted, scores, THREE_ASPECTS)
     assert together.isfinite().all()
     for m in range(3):
         alone = Gaussian(predicted.mean[m : m + 1], predicted.factor[m : m + 1])
-        torch.testing.assert_close(TASK_LOSSES[name](alone, scores[m : m + 1], THREE_ASPECTS), together[m : m + 1])
+        torch.testing.assert_close(
+            find(TASK_LOSSES, name)(alone, scores[m : m + 1], THREE_ASPECTS), together[m : m + 1]
+        )
 
 
 @pytest.mark.parametrize("name", TASK_LOSSES)
@@ -123,6 +127,6 @@ def test_gradients(name: str) -> None:
     predicted, scores = draw(2, 3, torch.float64)
     ratings = THREE_ASPECTS._replace(mean=THREE_ASPECTS.mean.double(), std=THREE_ASPECTS.std.double())
     assert torch.autograd.gradcheck(
-        lambda mean, factor: TASK_LOSSES[name](Gaussian(mean, factor.triu()), scores, ratings),
+        lambda mean, factor: find(TASK_LOSSES, name)(Gaussian(mean, factor.triu()), scores, ratings),
         (predicted.mean.requires_grad_(), predicted.factor.requires_grad_()),
     )

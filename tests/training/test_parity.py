@@ -8,11 +8,11 @@ import torch
 
 from datmos.heads.interface import HeadOptions
 from datmos.heads.multigauss import MultiGauss
-from datmos.training.adversary import DomainClassifier
-from datmos.training.losses import Ratings, gaussian_nll, gaussian_nll_floored
+from datmos.training.classifier import DomainClassifier
+from datmos.training.losses import RatingScale, gaussian_nll, gaussian_nll_floored
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
-RATINGS = Ratings(torch.zeros(4), torch.ones(4), 1.0, 10.0)
+RATINGS = RatingScale(torch.zeros(4), torch.ones(4), 1.0, 10.0)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
-"""Granularity: the right K is trained, everything else stays, and differences are paired."""
+"""Granularity: the right K is trained, everything else stays, and every K is predicted."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,29 +11,29 @@ import datmos.trials.trial
 from datmos.core.store import EmbeddingStore, write_store
 from datmos.params.schema import Params, load_params
 from datmos.training.loop import Trained
-from datmos.training.train import Member
-from datmos.trials.granularity import score_every_k
-from datmos.trials.trial import with_k
-from helpers.places import REPOSITORY
+from datmos.training.settings import StrategyParams
+from datmos.training.strategy import Member, Study
+from datmos.trials.granularity import predict_every_k
+from helpers.places import PARAMS
+from helpers.study import study_of
 
-DEFAULT = REPOSITORY / "params.yaml"
 NUMBERED = [("dat_kmeans", "kmeans"), ("dat_random", "random"), ("dat_multi", "kmeans")]
 
 
 @pytest.fixture
 def params() -> Params:
-    params = load_params(DEFAULT)
+    params = load_params(PARAMS)
     train = params.train.model_copy(update={"epochs": 1, "batch_size": 8})
     data = params.data.model_copy(update={"aspects": ["PQ"]})
-    granularity = params.granularity.model_copy(update={"k": [2, 3]})
-    return params.model_copy(update={"train": train, "seeds": [0, 1], "data": data, "granularity": granularity})
+    return params.model_copy(update={"train": train, "seeds": [0, 1], "data": data})
 
 
-@pytest.mark.parametrize(("name", "rule"), NUMBERED)
-def test_only_the_strategys_own_k_is_set(params: Params, name: str, rule: str) -> None:
-    changed = with_k(params, name, 5)
-    assert getattr(changed, rule).k == 5
-    assert with_k(changed, name, getattr(params, rule).k) == params
+@pytest.mark.parametrize(("name", "section"), NUMBERED)
+def test_only_the_rules_own_k_is_set(params: Params, name: str, section: str) -> None:
+    rule = params.strategies[name].domains
+    changed = params.domains.with_k(rule, 5)
+    assert getattr(changed, section).k == 5
+    assert changed.with_k(rule, getattr(params, section).k) == params.domains
 
 
 @pytest.fixture
@@ -56,37 +57,36 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[pd.DataFrame
     return manifest, EmbeddingStore(tmp_path / "embeddings")
 
 
+def predict(params: Params, world: tuple[pd.DataFrame, EmbeddingStore], name: str, ks: list[int]) -> pd.DataFrame:
+    return predict_every_k(study_of(params, *world), name, params.strategies[name], params.domains, ks)
+
+
 @pytest.mark.parametrize("name", [name for name, _ in NUMBERED])
-def test_trains_every_k_at_once_and_scores_systems(
+def test_trains_every_k_at_once_and_predicts_the_eval_clips(
     params: Params, name: str, world: tuple[pd.DataFrame, EmbeddingStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
     original = datmos.trials.trial.train_members
 
-    def spy(params: Params, strategy: str, manifest: object, store: object, members: list[Member]) -> list[Trained]:
+    def spy(study: Study, strategy: str, entry: StrategyParams, members: list[Member]) -> list[Trained]:
         seen.append((strategy, members))
-        return original(params, strategy, manifest, store, members)  # type: ignore[arg-type]
+        return original(study, strategy, entry, members)
 
     monkeypatch.setattr(datmos.trials.trial, "train_members", spy)
-    scores = score_every_k(params, name, *world)
+    found = predict(params, world, name, [2, 3])
     ((strategy, members),) = seen
     assert strategy == name
     assert [member.seed for member in members] == [0, 1, 0, 1]
     assert [member.domains.iloc[:, -1].nunique() for member in members] == [2, 2, 3, 3]
     assert list(members[0].domains["clip_id"]) == list(world[0]["clip_id"][:24])
-    assert list(scores) == [2, 3]
-    for of_k in scores.values():
-        assert list(of_k) == ["PQ"]
-        assert len(of_k["PQ"]["mse"]["seeds"]) == 2
-        assert 0 < of_k["PQ"]["mse"]["mean"] < 100
-    if name != "dat_random":
-        assert scores[2] != scores[3]
+    assert found["k"].tolist() == [2] * 24 + [3] * 24
+    assert found["seed"].tolist() == ([0] * 12 + [1] * 12) * 2
+    assert found["clip_id"].tolist() == [*world[0]["clip_id"][30:42]] * 4
+    of: dict[int, Any] = {k: rows["PQ"].to_numpy() for k, rows in found.groupby("k")}
+    assert not np.array_equal(of[2], of[3])
     # one K alone is the same
-    alone = params.model_copy(update={"granularity": params.granularity.model_copy(update={"k": [3]})})
-    again = score_every_k(alone, name, *world)[3]["PQ"]["mse"]["seeds"]
-    assert again == pytest.approx(scores[3]["PQ"]["mse"]["seeds"], rel=1e-4)
+    np.testing.assert_allclose(predict(params, world, name, [3])["PQ"], of[3], rtol=1e-4)
 
 
 def test_no_k_is_nothing(params: Params, world: tuple[pd.DataFrame, EmbeddingStore]) -> None:
-    nothing = params.model_copy(update={"granularity": params.granularity.model_copy(update={"k": []})})
-    assert score_every_k(nothing, "dat_kmeans", *world) == {}
+    assert predict(params, world, "dat_kmeans", []).empty

@@ -14,7 +14,8 @@ from datmos.core.errors import DatmosError
 from datmos.core.store import EmbeddingStore, write_store
 from datmos.params.schema import Params
 from datmos.training.loop import Trained
-from datmos.training.train import Member
+from datmos.training.settings import StrategyParams
+from datmos.training.strategy import Member, Study
 from datmos.trials.selection import (
     CRITERIA,
     WARNING,
@@ -27,6 +28,7 @@ from datmos.trials.selection import (
     within_one_error,
 )
 from helpers.places import REPOSITORY
+from helpers.study import study_of
 
 DEFAULT = REPOSITORY / "params.yaml"
 HONEST = ["training_domain", "leave_one_source_out"]
@@ -69,7 +71,8 @@ def store(manifest: pd.DataFrame, tmp_path: Path) -> EmbeddingStore:
 def run(
     params: Params, criterion: str, manifest: pd.DataFrame, store: EmbeddingStore, name: str = "dat_source"
 ) -> list[dict[str, Any]]:
-    return list(score_candidates(params, name, [Candidate((0.5,), None)], criterion, manifest, store))
+    study, strategy = study_of(params, manifest, store), params.strategies[name]
+    return list(score_candidates(study, name, strategy, params.domains, [Candidate((0.5,), None)], criterion))
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
@@ -112,11 +115,11 @@ def test_a_source_left_out_reaches_neither_training_nor_validation_nor_domains(
     seen = []
     original = datmos.trials.trial.train_members
 
-    def spy(params: Params, name: str, manifest: pd.DataFrame, store: Any, members: list[Member]) -> list[Trained]:
+    def spy(study: Study, name: str, strategy: StrategyParams, members: list[Member]) -> list[Trained]:
         labelled = [set(member.domains["clip_id"]) for member in members]
         assert labelled == [labelled[0]] * 2
-        seen.append((set(manifest["source"]), labelled[0], params.strategies[name].lambda_))
-        return original(params, name, manifest, store, members)
+        seen.append((set(study.manifest["source"]), labelled[0], strategy.lambda_))
+        return original(study, name, strategy, members)
 
     monkeypatch.setattr(datmos.trials.trial, "train_members", spy)
     run(params, "leave_one_source_out", manifest, store)
@@ -152,24 +155,25 @@ def test_scores_are_means_over_sources_and_seeds(
 
 
 def test_a_number_of_domains_is_tried(params: Params, manifest: pd.DataFrame, store: EmbeddingStore) -> None:
-    candidates = list_candidates(params, "dat_kmeans", [0.1, 2.0], [2, 3])
+    candidates = list_candidates("dat_kmeans", params.strategies["dat_kmeans"], [0.1, 2.0], [2, 3])
     assert candidates == [Candidate((value,), k) for value, k in ((0.1, 2), (0.1, 3), (2.0, 2), (2.0, 3))]
-    scores = list(score_candidates(params, "dat_kmeans", candidates, "training_domain", manifest, store))
+    study, strategy = study_of(params, manifest, store), params.strategies["dat_kmeans"]
+    scores = list(score_candidates(study, "dat_kmeans", strategy, params.domains, candidates, "training_domain"))
     assert [((one["lambda"],), one["k"]) for one in scores] == candidates
     assert len({one["mse"] for one in scores}) == 4
 
 
 def test_candidates_default_to_the_params_and_are_checked(params: Params) -> None:
-    assert list_candidates(params, "dat_source", None, None) == [Candidate((0.5,), None)]
-    assert list_candidates(params, "dat_multi", None, [4]) == [Candidate((0.5, 0.1), 4)]
+    assert list_candidates("dat_source", params.strategies["dat_source"], None, None) == [Candidate((0.5,), None)]
+    assert list_candidates("dat_multi", params.strategies["dat_multi"], None, [4]) == [Candidate((0.5, 0.1), 4)]
     with pytest.raises(DatmosError, match=r"--lambda: 'dat_multi' has 2 adversaries; set strategies\.dat_multi"):
-        list_candidates(params, "dat_multi", [0.1], None)
+        list_candidates("dat_multi", params.strategies["dat_multi"], [0.1], None)
     with pytest.raises(DatmosError, match="--k: the domains of 'dat_source' are 'source'"):
-        list_candidates(params, "dat_source", None, [4])
+        list_candidates("dat_source", params.strategies["dat_source"], None, [4])
     with pytest.raises(DatmosError, match="--lambda: 0 or more is expected, got -1"):
-        list_candidates(params, "dat_source", [0.1, -1.0], None)
+        list_candidates("dat_source", params.strategies["dat_source"], [0.1, -1.0], None)
     with pytest.raises(DatmosError, match="--k: 2 or more is expected, got 1"):
-        list_candidates(params, "dat_kmeans", None, [1])
+        list_candidates("dat_kmeans", params.strategies["dat_kmeans"], None, [1])
 
 
 def test_one_source_can_not_be_left_out(params: Params, manifest: pd.DataFrame, store: EmbeddingStore) -> None:
@@ -195,9 +199,11 @@ def test_the_best_and_what_can_not_be_told_from_it() -> None:
     assert "~" not in lines[1]
 
 
-def test_the_command_that_adopts_it(params: Params) -> None:
-    assert adoption(params, "dat_source", scored(0.5, 1.0)) == "dvc exp run -S strategies.dat_source.lambda=0.5"
-    both = adoption(params, "dat_kmeans", scored(2.0, 1.0, k=4))
+def test_the_command_that_adopts_it() -> None:
+    assert adoption("dat_source", "source", scored(0.5, 1.0)) == "dvc exp run -S strategies.dat_source.lambda=0.5"
+    both = adoption("dat_kmeans", "kmeans", scored(2.0, 1.0, k=4))
     assert both == "dvc exp run -S strategies.dat_kmeans.lambda=2 -S kmeans.k=4"
     several = scored(0.5, 1.0) | {"lambda": [0.5, 0.1]}
-    assert adoption(params, "dat_multi", several) == "dvc exp run -S 'strategies.dat_multi.lambda=[0.5,0.1]'"
+    assert (
+        adoption("dat_multi", "source_kmeans", several) == "dvc exp run -S 'strategies.dat_multi.lambda=[0.5,0.1]'"
+    )

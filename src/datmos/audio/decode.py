@@ -1,6 +1,5 @@
 """Reading audio: only the needed seconds, mono, at the encoder's rate, cropped or tiled to one length."""
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ import torch
 
 from datmos.audio.ffmpeg import NotAudioError, decode_excerpt
 from datmos.audio.resample import resample
-from datmos.params.schema import AudioParams
+from datmos.audio.settings import AudioParams
 
 SILENCE = 1e-5  # peak below -100 dBFS: nothing a listener could have rated
 CANCELLED = 1e-3  # mono mix 60 dB below its channels: opposite phases, not a recording
@@ -53,12 +52,6 @@ def read_excerpt(path: Path, audio: AudioParams) -> tuple[np.ndarray, AudioHeade
         samples, header = _read_with_ffmpeg(path, audio, str(error))
     channels = np.ascontiguousarray(samples.T)  # (channels, samples): numpy is ten times faster along long rows
     return _mix_down(channels, header, audio), header
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _read_with_libsndfile(path: Path, audio: AudioParams) -> tuple[np.ndarray, AudioHeader]:

@@ -8,16 +8,16 @@ import torch
 from tqdm import tqdm
 
 from datmos.audiobox.saved import load_weights, make_model
-from datmos.audiobox.training_set import read_clips, read_start
+from datmos.audiobox.training_set import AudioStudy, read_clips, read_start
 from datmos.audiobox.waveforms import collate
 from datmos.audiobox.weights import Start
 from datmos.core.seeding import torch_seed
 from datmos.domains.rules import label_points
-from datmos.params.schema import BRANCHES, Params
+from datmos.domains.settings import RULES, DomainParams
 
 
 def label_train_clips(
-    params: Params, name: str, clips: pd.DataFrame, device: torch.device
+    study: AudioStudy, domains: DomainParams, name: str, clips: pd.DataFrame, device: torch.device
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Label the train clips for one strategy; K-means clusters what this backbone's own encoder makes of them.
 
@@ -26,21 +26,21 @@ def label_train_clips(
     Returns:
         As `datmos.domains.rules.label_domains`.
     """
-    rule = params.finetune.strategies[name].domains
+    rule = study.finetune.strategies[name].domains
     points = np.empty((len(clips), 0))
-    if "kmeans" in BRANCHES.get(rule, (rule,)):
-        points = embed_clips(params, clips, read_start(params), device)
-    return label_points(rule, clips, points, params)
+    if "kmeans" in RULES[rule].labels:
+        points = embed_clips(study, clips, read_start(study), device)
+    return label_points(rule, clips, points, domains)
 
 
 @torch.inference_mode()
-def embed_clips(params: Params, clips: pd.DataFrame, start: Start, device: torch.device) -> np.ndarray:
+def embed_clips(study: AudioStudy, clips: pd.DataFrame, start: Start, device: torch.device) -> np.ndarray:
     """Return time means of the encoder's last hidden state, float32, (N, C)."""
     with torch_seed("unused heads"):
         model = load_weights(make_model(start.recipe), start.weights).to(device).eval()
     extractor = start.recipe.extractor
-    reader = read_clips(params, clips, extractor.sampling_rate)
-    length = round(params.audio.clip_seconds * extractor.sampling_rate)
+    reader = read_clips(study, clips, extractor.sampling_rate)
+    length = round(study.audio.clip_seconds * extractor.sampling_rate)
     stream = tqdm(reader.stream([n] for n in range(len(clips))), desc="embedding", total=len(clips), unit="clip")
     means = [model.last_means(collate(waveforms, length, extractor, device)).cpu() for waveforms in stream]
     return torch.cat(means).numpy()

@@ -11,7 +11,6 @@ its last finished epoch with no stream to restore. Several processes share every
 from collections.abc import Iterator
 from typing import NamedTuple, cast
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -19,24 +18,24 @@ from tqdm import tqdm
 
 from datmos.audiobox.model import Inputs
 from datmos.audiobox.saved import load_weights, make_model
+from datmos.audiobox.settings import FinetuneParams
 from datmos.audiobox.waveforms import Waveforms, collate
 from datmos.audiobox.weights import Start
 from datmos.core.device import mixed_precision
-from datmos.core.errors import DatmosError
 from datmos.core.processes import Processes, add_up
 from datmos.core.seeding import derive_seed, torch_seed
+from datmos.core.settings import AdversaryParams
 from datmos.heads.interface import error_spread
-from datmos.params.schema import BRANCHES, FinetuneParams, FinetuneStrategyParams
-from datmos.training.adversary import DomainClassifier, loss_weights
-from datmos.training.checkpoints import (
-    Checkpoint,
-    checkpoint_path,
-    flat_state,
-    group_state,
-    load_checkpoint,
-    save_checkpoint,
-    under,
-)
+from datmos.training.adversary import Adversary, adversary_columns
+from datmos.training.classifier import DomainClassifier
+from datmos.training.curves import Curves
+from datmos.training.domain_labels import DomainLabels
+from datmos.training.keep import BestEpoch
+from datmos.training.resume import OptimiserState, Resumable, checkpoint_path
+
+CODE = ("audio", "audiobox", "core", "heads", "training")  # packages that the result depends on
+# of finetune: what a result depends on, next to the strategy and the weights it starts from
+RESULT_DEPENDS_ON = {"epochs", "batch_size", "learning_rate", "at_once", "gradient_checkpointing"}
 
 
 class Clips(NamedTuple):
@@ -71,8 +70,8 @@ class Finetuning:
         start: what it starts from.
         training: N clips.
         validation: clips that choose the epoch.
-        domains: labels of the training clips, int64, (N, branches).
-        strategy: the recipe.
+        domains: labels of the training clips.
+        strategy: the entry of params.yaml.
         finetune: settings that all of them share.
         reversal: ``train.reversal``.
         processes: this process among those that share the work.
@@ -85,15 +84,15 @@ class Finetuning:
         start: Start,
         training: Clips,
         validation: Clips,
-        domains: Tensor,
-        strategy: FinetuneStrategyParams,
+        domains: DomainLabels,
+        strategy: AdversaryParams,
         finetune: FinetuneParams,
         reversal: str,
         processes: Processes,
         depends_on: object = None,
     ) -> None:
-        self.seed, self.strategy, self.finetune, self.processes = seed, strategy, finetune, processes
-        self.training, self.validation, self.reversal = training, validation, reversal
+        self.seed, self.finetune, self.processes = seed, finetune, processes
+        self.training, self.validation = training, validation
         self.device = processes.device
         self.extractor = start.recipe.extractor
         self.length = round(training.waveforms.hearing.window * self.extractor.sampling_rate)
@@ -105,32 +104,37 @@ class Finetuning:
             self.model.target_std.copy_(training.scores.std(dim=0, correction=0).clamp(min=1e-6))
         if finetune.gradient_checkpointing:
             _recompute_activations(self.model.encoder)
-        self.domains = domains.to(self.device)
-        made = []
-        for branch, own in enumerate(domains.unbind(dim=1)):
-            with torch_seed("adversary", seed, branch):
-                made.append(DomainClassifier(self.model.width, int(own.max()) + 1))
-        self.classifiers = nn.ModuleList(made)
+        self.domains = domains.labels.to(self.device)
+        self.adversaries = [
+            Adversary(_classifier(self.model.width, seed, branch, labels), lambda_, reversal)
+            for branch, (labels, lambda_) in enumerate(
+                zip(domains.labels.unbind(dim=1), strategy.lambda_, strict=True)
+            )
+        ]
+        self.classifiers = nn.ModuleList(adversary.classifier for adversary in self.adversaries)
         self.models = nn.ModuleDict({"model": self.model, "classifier": self.classifiers}).to(self.device)
         self.normal_scores = self.model.normalise(training.scores.to(self.device))  # (N, A)
         self.optimiser = torch.optim.AdamW(
             self.models.parameters(), finetune.learning_rate, weight_decay=0.0, fused=True
         )
-        self.checkpoint = checkpoint_path(
-            seed, strategy.model_dump(), finetune.model_dump(include=RESULT_DEPENDS_ON), reversal, self.device.type,
-            processes.total, start.recipe.shape, start.recipe.config.to_dict(), self.length, depends_on,
-            *(start.weights[name] for name in sorted(start.weights)), training.scores, validation.scores, domains,
+        told = ["task_loss", *adversary_columns(domains.branches)]
+        self.told = len(told)  # by every batch; the rest by every epoch
+        columns = [*told, "validation_loss", "task_gradient", "adversarial_gradient"]
+        self.curves = Curves([seed], columns, "finetune.learning_rate")
+        self.kept = BestEpoch(self._weights(), torch.device("cpu"))
+        path = checkpoint_path(
+            CODE, seed, strategy.model_dump(), finetune.model_dump(include=RESULT_DEPENDS_ON), reversal,
+            self.device.type, processes.total, start.recipe.shape, start.recipe.config.to_dict(), self.length,
+            depends_on, *(start.weights[name] for name in sorted(start.weights)), training.scores,
+            validation.scores, domains.labels,
         )  # fmt: skip
-        self.columns = _columns(strategy)
-        self.curves = torch.empty(0, len(self.columns), dtype=torch.float64)
-        self.best = torch.tensor(torch.inf, dtype=torch.float64)
-        self.best_epoch = torch.tensor(0)
-        self.kept = self._weights()
+        parts = {"models": self.models, "curves": self.curves, "kept": self.kept}
+        self.state = Resumable(path, parts | {"optimiser": OptimiserState(self.optimiser)})
 
     def run(self, description: str) -> Finetuned:
         """Train all epochs, from the last checkpoint if there is one, with a progress bar.
 
-        The last checkpoint stays: whoever has written the result removes it.
+        The last checkpoint stays: whoever has written the result removes it (``state.remove()``).
 
         Raises:
             DatmosError: a loss is not finite, or a clip can't be read.
@@ -147,39 +151,27 @@ class Finetuning:
                  disable=self.processes.rank > 0) as progress,
         ):  # fmt: skip
             for epoch in range(first, epochs + 1):
-                sums = torch.zeros(self._width, dtype=torch.float64)
+                sums = torch.zeros(self.told, dtype=torch.float64)
                 for seen in self._train(epoch):
                     sums += seen
                     progress.update()
                     progress.set_postfix(epoch=epoch, refresh=False)
                 seen = add_up(sums.float().to(self.device), self.processes).cpu().double()
-                row = torch.cat(
-                    [seen / count, torch.tensor([self._validate(), *self._gradients()], dtype=torch.float64)]
-                )
-                self._check_finite(row, epoch)
-                self.curves = torch.cat([self.curves, row[None]])
-                if row[self._width] < self.best:
-                    self.best, self.best_epoch, self.kept = row[self._width], torch.tensor(epoch), self._weights()
+                loss = self._validate()
+                row = torch.cat([seen / count, torch.tensor([loss, *self._gradients()], dtype=torch.float64)])
+                self.curves.add(epoch, row[None])
+                self.kept.update(epoch, torch.tensor([loss], dtype=torch.float64), self._weights())
                 if self.processes.rank == 0:
-                    save_checkpoint(self.checkpoint, Checkpoint(epoch, self._state()))
-        self.model.load_state_dict(self.kept)
+                    self.state.save(epoch)
+        best = {name: value[0] for name, value in self.kept.weights.items()}
+        self.model.load_state_dict(best)
         errors = self._predict_validation() - self.validation.scores
-        weights = self.kept | {"spread": error_spread(errors[None])[0]}
-        curves = pd.DataFrame(self.curves.numpy(), columns=self.columns)
-        curves.insert(0, "epoch", np.arange(1, len(curves) + 1))
-        for column in ("adversarial_loss", "domain_accuracy"):
-            if column not in curves:
-                own = [name for name in self.columns if name.startswith(column)]
-                curves[column] = curves[own].mean(axis=1)
-        return Finetuned({n: value.cpu() for n, value in weights.items()}, curves, int(self.best_epoch))
-
-    @property
-    def _width(self) -> int:
-        """Task loss, and loss and accuracy of each classifier."""
-        return 1 + 2 * len(self.classifiers)
+        return Finetuned(
+            best | {"spread": error_spread(errors[None])[0]}, self.curves.table(0), int(self.kept.epoch)
+        )
 
     def _train(self, epoch: int) -> Iterator[Tensor]:
-        """Train on every batch of an epoch; yields sums over this process's clips of it, (_width,)."""
+        """Train on every batch of an epoch; yields sums over this process's clips of it, (told,)."""
         shuffle = torch.Generator().manual_seed(derive_seed("order", self.seed, epoch))
         order = torch.randperm(len(self.training.scores), generator=shuffle)
         batches = order.split(self.finetune.batch_size)
@@ -189,7 +181,7 @@ class Finetuning:
         read = self.training.waveforms.stream(part.tolist() for share in shares for part in share)
         for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
             self.optimiser.zero_grad()
-            seen = torch.zeros(self._width, dtype=torch.float64)
+            seen = torch.zeros(self.told, dtype=torch.float64)
             for part, places in enumerate(share):
                 inputs = self._inputs(next(read))
                 torch.manual_seed(derive_seed("dropout", self.seed, epoch, number, rank, part))
@@ -209,15 +201,11 @@ class Finetuning:
             predicted = self.model.predict(pooled)
         task = audiobox_loss(predicted, self.normal_scores[places])
         adversarial, seen = torch.zeros_like(task), [task]
-        for branch, lambda_ in enumerate(self.strategy.lambda_):
-            weight, reversal = loss_weights(lambda_, self.reversal)
-            classifier = cast(DomainClassifier, self.classifiers[branch])
-            with mixed_precision(self.device):
-                logits = classifier(pooled.flatten(1).unsqueeze(0), reversal)  # one member
-            domains = self.domains[places, branch].unsqueeze(0)
-            entropy = classifier.loss(logits, domains, smoothing=0.0)[0]
-            adversarial = adversarial + weight * entropy
-            seen += [entropy, (logits.argmax(dim=-1) == domains)[0]]
+        h = pooled.flatten(1).unsqueeze(0)  # one member
+        for branch, adversary in enumerate(self.adversaries):
+            entropy, hits = adversary(h, self.domains[places, branch].unsqueeze(0))
+            adversarial = adversarial + adversary.weight * entropy[0]
+            seen += [entropy[0], hits[0]]
         return task, adversarial, torch.stack([one.detach().float().sum() for one in seen]).cpu()
 
     def _inputs(self, waveforms: list[Tensor]) -> Inputs:
@@ -274,51 +262,19 @@ class Finetuning:
         return norms[0], norms[1]
 
     def _weights(self) -> dict[str, Tensor]:
-        return {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
-
-    def _state(self) -> dict[str, Tensor]:
-        """All that changes during training, by name."""
-        state = {"curves": self.curves, "best": self.best, "best_epoch": self.best_epoch}
-        for prefix, part in (
-            ("models", self.models.state_dict()),
-            ("kept", self.kept),
-            ("optimiser", flat_state(self.optimiser)),
-        ):
-            state |= {f"{prefix}.{name}": value for name, value in part.items()}
-        return state
+        """Weights of the model as of one member, (1, ...) each."""
+        return {name: value.unsqueeze(0) for name, value in self.model.state_dict().items()}
 
     def _resume(self) -> int:
         """Take up the checkpoint of this training, if there is one; returns the epoch it was made after, or 0."""
-        checkpoint = load_checkpoint(self.checkpoint)
+        epoch = self.state.resume()
         self.processes.wait()  # nobody writes a new one before all have read this one
-        if checkpoint is None:
-            return 0
-        saved = checkpoint.tensors
-        self.curves, self.best, self.best_epoch = saved["curves"], saved["best"], saved["best_epoch"]
-        self.models.load_state_dict(under(saved, "models."))
-        self.kept = under(saved, "kept.")
-        moments = group_state(under(saved, "optimiser."))
-        self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": moments})
-        return checkpoint.epoch
-
-    def _check_finite(self, row: Tensor, epoch: int) -> None:
-        if not row.isfinite().all():
-            found = ", ".join(f"{name} {value:g}" for name, value in zip(self.columns, row.tolist(), strict=True))
-            raise DatmosError(
-                f"fine-tuning diverged (seed {self.seed}, epoch {epoch}): {found}. Lower finetune.learning_rate or "
-                "the strategy's lambda, and look at the scores for outliers."
-            )
+        return epoch
 
 
-# of finetune: what a result depends on, next to the strategy and the weights it starts from
-RESULT_DEPENDS_ON = {"epochs", "batch_size", "learning_rate", "at_once", "gradient_checkpointing"}
-
-
-def _columns(strategy: FinetuneStrategyParams) -> list[str]:
-    names = ["task_loss"]
-    for branch in BRANCHES.get(strategy.domains, ("",)):
-        names += [f"adversarial_loss{branch and '_'}{branch}", f"domain_accuracy{branch and '_'}{branch}"]
-    return [*names, "validation_loss", "task_gradient", "adversarial_gradient"]
+def _classifier(width: int, seed: int, branch: int, labels: Tensor) -> DomainClassifier:
+    with torch_seed("adversary", seed, branch):
+        return DomainClassifier(width, int(labels.max()) + 1)
 
 
 def _recompute_activations(encoder: object) -> None:

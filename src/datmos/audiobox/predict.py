@@ -11,10 +11,11 @@ from tqdm import tqdm
 
 from datmos.audiobox.model import AudioboxModel
 from datmos.audiobox.saved import load_model, load_recipe, load_weights, make_model
+from datmos.audiobox.settings import PublishedParams
 from datmos.audiobox.waveforms import Hearing, Waveforms, collate
 from datmos.audiobox.weights import WINDOW, load_published, pick_aspects
+from datmos.core.places import FINETUNED
 from datmos.core.predictions import prediction_table, same_for_every_seed
-from datmos.params.schema import Params
 
 AT_ONCE = 8  # files, and windows in the network; bounds memory, no score depends on it (but for rounding)
 
@@ -111,33 +112,44 @@ def predict_published(
     return predict_files(model, start.recipe.extractor, Hearing(WINDOW, whole=True), paths, device)
 
 
-def predict_rows(params: Params, clips: pd.DataFrame, root: Path, device: torch.device) -> dict[str, pd.DataFrame]:
-    """Predict clips with all fine-tuned strategies (data/finetuned/) and all published models of the params.
+def predict_rows(
+    finetuned: Sequence[str],
+    published: Mapping[str, PublishedParams],
+    clips: pd.DataFrame,
+    root: Path,
+    aspects: Sequence[str],
+    seeds: Sequence[int],
+    device: torch.device,
+) -> dict[str, pd.DataFrame]:
+    """Predict clips with fine-tuned strategies (data/finetuned/) and published models.
 
     Args:
-        params: of the run.
+        finetuned: names of the strategies.
+        published: models by name.
         clips: rows of a manifest: clip_id, path.
         root: folder that the paths are relative to.
+        aspects: to predict.
+        seeds: of the run.
         device: where to compute.
 
     Returns:
-        ``{name: clip_id, seed, <aspect>, ...}`` (DESIGN.md, Contracts: predictions).
+        ``{name: clip_id, seed, <aspect>, ...}``, as `prediction_table` lays them out.
     """
-    paths, aspects = [root / path for path in clips["path"]], params.data.aspects
+    paths = [root / path for path in clips["path"]]
     found = {}
-    for name in params.finetune.strategies:
-        predicted = predict_finetuned(Path("data/finetuned", name), paths, device)
+    for name in finetuned:
+        predicted = predict_finetuned(FINETUNED / name, paths, device)
         found[name] = finetuned_table(predicted, clips["clip_id"], aspects)
-    for name, one in params.finetune.published.items():
+    for name, one in published.items():
         own = predict_published(one.model, one.revision, aspects, paths, device)
-        found[name] = published_table(own, clips["clip_id"], aspects, params.seeds)
+        found[name] = published_table(own, clips["clip_id"], aspects, seeds)
     return found
 
 
 def finetuned_table(
     predicted: Mapping[int, Predicted], clip_ids: Sequence[str], aspects: Sequence[str]
 ) -> pd.DataFrame:
-    """Lay out what `predict_finetuned` returned (DESIGN.md, Contracts: predictions)."""
+    """Lay out what `predict_finetuned` returned, as `prediction_table` does."""
     by_seed = {seed: (own.scores, own.covariances) for seed, own in predicted.items()}
     return prediction_table(clip_ids, aspects, by_seed)
 

@@ -8,18 +8,17 @@ import torch
 
 from datmos.audiobox.finetune import Clips, Finetuned, Finetuning
 from datmos.audiobox.saved import save_models
-from datmos.audiobox.training_set import read_clips, read_start
+from datmos.audiobox.training_set import AudioStudy, read_clips, read_start
 from datmos.core.errors import DatmosError
 from datmos.core.files import replacing, write_csv
 from datmos.core.processes import Processes
-from datmos.params.schema import Params
 from datmos.training.domain_labels import match_domains
 
 KEPT = 2 * 2**30  # bytes of decoded clips that stay in memory: the next epoch needs them again
 
 
 def finetune_strategy(
-    params: Params,
+    study: AudioStudy,
     name: str,
     manifest: pd.DataFrame,
     domains: pd.DataFrame,
@@ -27,13 +26,13 @@ def finetune_strategy(
     curves: Path,
     processes: Processes,
 ) -> None:
-    """Fine-tune the strategy ``name``, one model for every seed of the params, one after another.
+    """Fine-tune the strategy ``name``, one model for every seed of the study, one after another.
 
     A training that was killed goes on after its last finished epoch, and ends with the same bytes.
 
     Args:
-        params: all params.
-        name: a key of ``params.finetune.strategies``.
+        study: what to learn from.
+        name: a key of ``finetune.strategies``.
         manifest: all clips.
         domains: table of the train clips: clip_id, and a column of labels for each adversary.
         models: folder that the first process writes, as `save_models` does, with the curves of every seed.
@@ -45,19 +44,19 @@ def finetune_strategy(
     Raises:
         DatmosError: the train or valid split is empty; see also `load_start`, `match_domains`, `Finetuning.run`.
     """
-    start, strategy = read_start(params), params.finetune.strategies[name]
+    start, strategy = read_start(study), study.finetune.strategies[name]
     labels = match_domains(manifest, domains, strategy)
     sets, digests = {}, []
     for split in ("train", "valid"):
         clips = manifest[manifest["split"] == split]
         if clips.empty:
             raise DatmosError(f"the {split} split is empty: the manifest has no usable clip in it")
-        scores = torch.from_numpy(clips[params.data.aspects].to_numpy(dtype=np.float32, copy=True))
-        sets[split] = Clips(read_clips(params, clips, start.recipe.extractor.sampling_rate, KEPT), scores)
+        scores = torch.from_numpy(clips[study.aspects].to_numpy(dtype=np.float32, copy=True))
+        sets[split] = Clips(read_clips(study, clips, start.recipe.extractor.sampling_rate, KEPT), scores)
         digests.append(list(clips["sha256"]))
     results: dict[int, Finetuned] = {}
-    checkpoints = []
-    for seed in params.seeds:
+    states = []
+    for seed in study.seeds:
         session = Finetuning(
             seed,
             start,
@@ -65,13 +64,13 @@ def finetune_strategy(
             sets["valid"],
             labels,
             strategy,
-            params.finetune,
-            params.train.reversal,
+            study.finetune,
+            study.reversal,
             processes,
-            depends_on=[digests, params.audio.model_dump()],
+            depends_on=[digests, study.audio.model_dump()],
         )
         results[seed] = session.run(f"fine-tuning {name}, seed {seed}")
-        checkpoints.append(session.checkpoint)
+        states.append(session.state)
         del session  # its optimiser needs the device's memory no longer
     if processes.rank > 0:
         return
@@ -79,9 +78,9 @@ def finetune_strategy(
     details = {
         "strategy": name,
         **strategy.model_dump(by_alias=True, mode="json"),
-        "scale": params.data.scale,
-        "window_seconds": params.audio.clip_seconds,
-        "offset": params.audio.offset,
+        "scale": study.scale,
+        "window_seconds": study.audio.clip_seconds,
+        "offset": study.audio.offset,
         "best_epochs": {str(seed): result.best_epoch for seed, result in results.items()},
     }
     with replacing(models) as folder:
@@ -89,5 +88,5 @@ def finetune_strategy(
         save_models(folder, start.recipe, details, {seed: result.weights for seed, result in results.items()})
         write_csv(folder / "curves.csv", every_seed.reset_index("seed"))
     write_csv(curves, every_seed.groupby("epoch", as_index=False).mean())
-    for path in checkpoints:
-        path.unlink()
+    for state in states:
+        state.remove()

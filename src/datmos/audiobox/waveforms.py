@@ -12,9 +12,9 @@ from torch import Tensor
 
 from datmos.audio.decode import UnusableAudioError, read_excerpt
 from datmos.audio.resample import resample
+from datmos.audio.settings import AudioParams
 from datmos.audiobox.model import Inputs
 from datmos.core.errors import DatmosError
-from datmos.params.schema import AudioParams
 
 AHEAD = 4  # batches that are decoded while the network computes
 THREADS = 4  # that decode

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from datmos.core.places import EXPORTS
+
 
 def add_export(commands: Any) -> None:
     """Add the command to the parser's subparsers."""
@@ -39,7 +41,7 @@ def _export(arguments: argparse.Namespace) -> None:
     from datmos.sharing.hub import push_folder
     from datmos.sharing.provenance import differences
 
-    output = arguments.output or Path("data/exports") / arguments.name
+    output = arguments.output or EXPORTS / arguments.name
     wishes = Wishes(arguments.onnx, arguments.license, arguments.push, arguments.encoder)
     exported = export_predictor(Path(), arguments.name, output, wishes)
     files = sorted(path for path in output.rglob("*") if path.is_file())

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from datmos.core.errors import DatmosError
 
@@ -125,42 +124,6 @@ def chart_rows(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Pick one system-level metric out of `comparison_rows` for a DVC bar chart: columns ``row``, ``<metric>``."""
     picked = rows[(rows["level"] == "system") & (rows["metric"] == metric)]
     return pd.DataFrame({"row": picked["aspect"] + " " + picked["strategy"], metric: picked["mean"]})
-
-
-def granularity_rows(
-    found: Mapping[tuple[str, int], Mapping[str, Any]], baseline: Mapping[str, Any], aspects: Sequence[str]
-) -> pd.DataFrame:
-    """Compare every K with the baseline, seed by seed.
-
-    Args:
-        found: ``{(strategy, k): what score_with_k returned}``, fresh or read back from JSON.
-        baseline: ``metrics/strategies/<baseline>.json``.
-        aspects: to compare.
-
-    Returns:
-        Columns strategy, k, aspect, metric (mse, srcc), mean, low, high: the difference to the baseline of the same
-        seed, its mean over seeds and 95% interval (Student's t; NaN for one seed).
-    """
-    rows = []
-    for (strategy, k), scores in found.items():
-        for aspect in aspects:
-            for metric in COMPARED:
-                pairs = zip(
-                    scores[aspect][metric]["seeds"], baseline[aspect]["system"][metric]["seeds"], strict=True
-                )
-                differences = np.array([number(ours) - number(theirs) for ours, theirs in pairs])
-                mean, half = float(differences.mean()), math.nan
-                if len(differences) > 1:
-                    half = float(stats.t.ppf(0.975, len(differences) - 1) * stats.sem(differences))
-                rows.append((strategy, k, aspect, metric, mean, mean - half, mean + half))
-    return pd.DataFrame(rows, columns=["strategy", "k", "aspect", "metric", "mean", "low", "high"])
-
-
-def granularity_chart(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Pick one metric out of `granularity_rows` for a DVC bar chart: columns ``row``, ``<metric>``."""
-    own = rows[rows["metric"] == metric]
-    names = own["aspect"] + " " + own["strategy"] + " K=" + own["k"].astype(str)
-    return pd.DataFrame({"row": names, metric: own["mean"]})
 
 
 def backbone_rows(

@@ -28,7 +28,7 @@ def mse(predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
     return np.square(predicted - actual).mean(axis=-1)
 
 
-METRICS: dict[str, Metric] = {"mse": mse, "srcc": spearman}
+TESTED_METRICS: dict[str, Metric] = {"mse": mse, "srcc": spearman}
 LOWER_IS_BETTER = ("mse",)
 
 
@@ -75,7 +75,7 @@ def permutation_test(
     """Two-sided p that two strategies are exchangeable: their predictions are swapped system by system.
 
     Args:
-        metric: of `METRICS`.
+        metric: of `TESTED_METRICS`.
         predicted, baseline: (S,), or (R, S) for R seeds: the metric is then averaged over seeds, and a swap takes
             a system's predictions of all seeds at once, since they are not independent of one another.
         actual: (S,).
@@ -133,12 +133,12 @@ def hierarchical_bootstrap(
         generator: of the draws.
 
     Returns:
-        ``{strategy: {metric: (rounds,)}}``: means over the seeds drawn, of the system-level `METRICS`.
+        ``{strategy: {metric: (rounds,)}}``: means over the seeds drawn, of the system-level `TESTED_METRICS`.
     """
     values = np.stack(list(predicted.values()))  # (K, R, N)
     seeds, raters = values.shape[1], clips.ratings.shape[1]
     systems, longest = len(clips.counts), int(clips.counts.max())
-    found = {metric: np.empty((rounds, len(values))) for metric in METRICS}
+    found = {metric: np.empty((rounds, len(values))) for metric in TESTED_METRICS}
     for number in range(rounds):
         drawn = generator.integers(systems, size=systems)
         counts = clips.counts[drawn][:, None]
@@ -148,7 +148,7 @@ def hierarchical_bootstrap(
         actual = (weights * scores).sum(axis=1)  # (S,)
         own = values[:, generator.integers(seeds, size=seeds)][:, :, rows]  # (K, R, S, longest)
         systems_predicted = np.einsum("krsc,sc->krs", own, weights)
-        for name, metric in METRICS.items():
+        for name, metric in TESTED_METRICS.items():
             found[name][number] = metric(systems_predicted, actual).mean(axis=1)
     return {
         strategy: {name: draws[:, index] for name, draws in found.items()}
@@ -224,17 +224,17 @@ def compare_strategies(
     for aspect in tqdm(aspects, desc="bootstrap and permutations", unit="aspect"):
         rivals = _lay_out(predictions, clips, aspect)
         result["scores"][aspect] = {
-            name: {metric: _score(rivals, metric, name) for metric in METRICS} for name in predictions
+            name: {metric: _score(rivals, metric, name) for metric in TESTED_METRICS} for name in predictions
         }
-        result["best"][aspect] = {metric: _best(rivals, metric, aspect) for metric in METRICS}
+        result["best"][aspect] = {metric: _best(rivals, metric, aspect) for metric in TESTED_METRICS}
         for other in against:
             result["against"][other][aspect] = {
-                name: {metric: _difference(rivals, metric, aspect, name, other) for metric in METRICS}
+                name: {metric: _difference(rivals, metric, aspect, name, other) for metric in TESTED_METRICS}
                 for name in predictions
                 if name in wanted[other]
             }
     for compared in result["against"].values():
-        for metric in METRICS:
+        for metric in TESTED_METRICS:
             family = [found[metric] for of_aspect in compared.values() for found in of_aspect.values()]
             for found, p in zip(family, holm([found["p"] for found in family]), strict=True):
                 found["p_holm"] = float(p)
@@ -268,14 +268,16 @@ def _score(rivals: _Rivals, metric: str, name: str) -> dict[str, float]:
     are free of it, since all strategies meet the same noise.
     """
     draws = rivals.draws[name][metric]
-    score = METRICS[metric](rivals.systems[name], rivals.actual).mean()
+    score = TESTED_METRICS[metric](rivals.systems[name], rivals.actual).mean()
     finite = draws[np.isfinite(draws)]
     low, high = interval(draws - (finite.mean() - score) if len(finite) else draws)
     return {"low": low, "high": high}
 
 
 def _best(rivals: _Rivals, metric: str, aspect: str) -> dict[str, Any]:
-    scores = {name: float(METRICS[metric](own, rivals.actual).mean()) for name, own in rivals.systems.items()}
+    scores = {
+        name: float(TESTED_METRICS[metric](own, rivals.actual).mean()) for name, own in rivals.systems.items()
+    }
     known = [name for name, score in scores.items() if np.isfinite(score)]
     if not known:
         return {"strategy": None, "p_holm": float("nan"), "separable": False}
@@ -297,14 +299,14 @@ def _beyond_zero(low: float, high: float) -> bool:
 def _p(rivals: _Rivals, metric: str, aspect: str, name: str, other: str) -> float:
     generator = _generator("swaps", aspect, metric, *sorted((name, other)))  # the same whoever comes first
     ours, theirs = rivals.systems[name], rivals.systems[other]
-    return permutation_test(METRICS[metric], ours, theirs, rivals.actual, SWAPS, generator)
+    return permutation_test(TESTED_METRICS[metric], ours, theirs, rivals.actual, SWAPS, generator)
 
 
 def _difference(rivals: _Rivals, metric: str, aspect: str, name: str, other: str) -> dict[str, float]:
     ours, theirs, actual = rivals.systems[name], rivals.systems[other], rivals.actual
     draws = rivals.draws[name][metric] - rivals.draws[other][metric]
     low, high = interval(draws)
-    measure = METRICS[metric]
+    measure = TESTED_METRICS[metric]
     found = {
         "difference": float((measure(ours, actual) - measure(theirs, actual)).mean()),
         "low": low,

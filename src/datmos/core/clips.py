@@ -5,6 +5,21 @@ import pandas as pd
 
 SPLITS = ("train", "valid", "eval")
 COUNTERFACTUAL = "counterfactual"  # optional split: the same content (base) under the signatures of several sources
+MANIFEST_COLUMNS = (  # beside the aspects, which therefore can't have these names
+    "clip_id", "path", "split", "category", "source", "system", "base", "duration_s", "sample_rate", "channels",
+    "sha256", "seed",
+)  # fmt: skip
+ASPECT_SUFFIXES = ("_ratings", "_true", "_std")  # of columns that belong to an aspect
+
+
+def natural_clips(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return the clips that models learn from: the splits train and valid."""
+    return manifest[manifest["split"].isin(["train", "valid"])]
+
+
+def predicted_clips(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return the clips that every predictor predicts: the eval split, and counterfactual clips if there are any."""
+    return manifest[manifest["split"].isin(["eval", COUNTERFACTUAL])]
 
 
 def single_ratings(clips: pd.DataFrame, aspect: str) -> np.ndarray | None:

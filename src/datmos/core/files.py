@@ -1,6 +1,7 @@
 """Writing results: byte-deterministic, and never half written (a temporary name, then a rename)."""
 
 import glob
+import hashlib
 import json
 import math
 import os
@@ -58,6 +59,12 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def rounded(value: Any) -> Any:

@@ -1,26 +1,61 @@
-"""Where the pipeline puts models, relative to the current folder."""
+"""Where the pipeline puts things, relative to the project's folder. dvc.yaml has the same paths."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from datmos.core.errors import DatmosError, listing, nearest
+
+CORPUS = Path("data/corpus")
+MANIFEST = Path("data/manifest.parquet")
+EMBEDDINGS = Path("data/embeddings")
+DOMAINS = Path("data/domains")
+FINETUNE_DOMAINS = Path("data/finetune_domains")
 MODELS = Path("data/models")
-PLACES = (MODELS, Path("data/combinations"), Path("data/finetuned"))
+COMBINATIONS = Path("data/combinations")
+FINETUNED = Path("data/finetuned")
+PREDICTIONS = Path("data/predictions")
+GRANULARITY = Path("data/granularity")
+UMAP = Path("data/umap")
+SETS = Path("data/sets")
+EXPORTS = Path("data/exports")
+METRICS = Path("metrics")
+PLOTS = Path("plots")
+MODEL_FOLDERS = (MODELS, COMBINATIONS, FINETUNED)  # with a folder for each strategy or combination
+
+
+def local_models(project: Path = Path()) -> list[str]:
+    """Return the names of all models that the pipeline has written."""
+    return [folder.name for folder in _model_folders(project)]
 
 
 def local_model(source: str | Path) -> Path | None:
     """Return the folder (or checkpoint.pt) that a model's path or name stands for; None if it is not here."""
-    if Path(source).suffix == ".pt" and Path(source).is_file():
-        return Path(source)
-    return next(
-        (folder for folder in (Path(source), *(place / source for place in PLACES)) if folder.is_dir()), None
-    )
+    path = Path(source)
+    if path.is_dir() or (path.suffix == ".pt" and path.is_file()):
+        return path
+    return _named(str(source), Path())
 
 
-def local_models() -> list[str]:
-    """Return the names of all models that the pipeline has written."""
-    return [
-        folder.name
-        for place in PLACES
-        if place.is_dir()
-        for folder in sorted(place.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".")
-    ]
+def find_models(project: Path, name: str) -> Path:
+    """Return the folder of a strategy's or combination's models.
+
+    Raises:
+        DatmosError: there is none.
+    """
+    if (folder := _named(name, project)) is not None:
+        return folder
+    known = local_models(project)
+    if not known:
+        raise DatmosError(f"no models in {MODELS} (looked in {project.resolve()}); run `dvc repro train` first")
+    raise DatmosError(f"no models '{name}'{nearest(name, known)} Expected one of: {listing(known)}")
+
+
+def _named(name: str, project: Path) -> Path | None:
+    return next((folder for folder in _model_folders(project) if folder.name == name), None)
+
+
+def _model_folders(project: Path) -> Iterator[Path]:
+    for place in MODEL_FOLDERS:
+        for folder in sorted((project / place).glob("*")):
+            if folder.is_dir() and not folder.name.startswith("."):
+                yield folder

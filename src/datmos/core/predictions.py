@@ -1,4 +1,8 @@
-"""The table of predictions that every backbone writes (DESIGN.md, Contracts)."""
+"""The table of predictions that every backbone writes: a row a clip and seed.
+
+Columns ``clip_id, seed, <aspect>, <aspect>_std, cov_<a>_<b>``, in rating points, covariances squared. A predictor
+that says nothing of its uncertainty leaves the last two kinds out.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -30,6 +34,17 @@ def prediction_table(
         }
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
+
+
+def moments_of(table: pd.DataFrame, aspects: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Read means (N, A) and covariances (N, A, A), float64, from N rows of a `prediction_table`."""
+    columns = table.drop(columns=["clip_id", "seed"], errors="ignore").astype(np.float64)
+    std = columns[[f"{aspect}_std" for aspect in aspects]].to_numpy()
+    covariance = np.zeros((len(table), len(aspects), len(aspects)))
+    covariance[:, range(len(aspects)), range(len(aspects))] = np.square(std)
+    for (a, first), (b, second) in combinations(enumerate(aspects), 2):
+        covariance[:, a, b] = covariance[:, b, a] = columns[f"cov_{first}_{second}"]
+    return columns[list(aspects)].to_numpy(), covariance
 
 
 def same_for_every_seed(predictions: pd.DataFrame, seeds: Sequence[int]) -> pd.DataFrame:

@@ -64,7 +64,11 @@ def batched(rows: np.ndarray, size: int) -> list[np.ndarray]:
 def write_store(
     folder: Path, clip_ids: pd.Series, clips: Iterator[dict[str, np.ndarray]], description: dict[str, Any]
 ) -> None:
-    """Write a store in one pass (DESIGN.md, Contracts: data/embeddings); memory does not grow with the clips.
+    """Write a store in one pass; memory does not grow with the clips.
+
+    ``frames.npy``: float16 (N, D, T), C order; ``frames_layer<n>.npy``: further layers, the same; ``pooled.npy``:
+    float32 (N, D), time means of the layer that is clustered; ``index.parquet``: clip_id in the order of the rows;
+    ``encoder.json``: what the values depend on.
 
     Args:
         folder: to write.

@@ -10,11 +10,12 @@ import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
 
-from datmos.audio.decode import UnusableAudioError, file_digest, read_excerpt
+from datmos.audio.decode import UnusableAudioError, read_excerpt
+from datmos.audio.settings import AudioParams
 from datmos.core.clips import SPLITS
 from datmos.core.errors import DatmosError, listing
+from datmos.core.files import file_digest
 from datmos.datasets.ratings import TEXT_COLUMNS
-from datmos.params.schema import AudioParams
 
 
 def build_manifest(
@@ -27,7 +28,8 @@ def build_manifest(
 
     Args:
         ratings: as `datmos.datasets.ratings.read_ratings` gives it; a clip with a reason in ``missing`` is not
-        looked for. root: folder that the paths are relative to.
+            looked for.
+        root: folder that the paths are relative to.
         audio: which part of a clip is used.
         max_excluded: largest fraction of a split that may be unusable.
         others: a manifest whose clips must not be in this one under another split.

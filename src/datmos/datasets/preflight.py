@@ -1,7 +1,7 @@
 """What a run would find in the data, in seconds: before anything is rendered, decoded or trained."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -10,12 +10,14 @@ import pandas as pd
 import soundfile
 from tqdm import tqdm
 
-from datmos.audio.decode import UnusableAudioError, file_digest, read_excerpt
+from datmos.audio.decode import UnusableAudioError, read_excerpt
+from datmos.audio.settings import AudioParams
 from datmos.core.clips import SPLITS
 from datmos.core.errors import listing
+from datmos.core.files import file_digest
+from datmos.core.registry import find
 from datmos.datasets.manifest import is_leak, splits_that_lost_too_much
-from datmos.datasets.registry import DATASETS, EVALUATION_SETS
-from datmos.params.schema import AudioParams, Params
+from datmos.datasets.settings import DATASETS, EVALUATION_SETS, DataParams, EvaluationSetParams
 
 
 class Preflight(NamedTuple):
@@ -28,7 +30,7 @@ class Preflight(NamedTuple):
     refused: list[str]  # why a run would stop
 
 
-def check_data(params: Params) -> Preflight:
+def check_data(data: DataParams, sets: Mapping[str, EvaluationSetParams], audio: AudioParams) -> Preflight:
     """Look at every file of the dataset and the evaluation sets: is it there, can it be used, is it there twice.
 
     Only headers are read (and files whose header libsndfile can't read), and only files of equal size compared: a
@@ -37,14 +39,14 @@ def check_data(params: Params) -> Preflight:
     Raises:
         DatmosError: the lists of a dataset can't be read.
     """
-    clips = _list_clips(params)
+    clips = _list_clips(data, sets)
     absent = [
         not missing and not file.exists() for file, missing in zip(clips["file"], clips["missing"], strict=True)
     ]
     clips.loc[absent, "missing"] = "no such file"
     with ThreadPoolExecutor() as threads:
         looks = threads.map(
-            lambda file, missing: (None, missing) if missing else _look(file, params.audio),
+            lambda file, missing: (None, missing) if missing else _look(file, audio),
             clips["file"],
             clips["missing"],
         )
@@ -57,13 +59,12 @@ def check_data(params: Params) -> Preflight:
     )
     copies = [[names[row] for row in rows] for rows in same]
     leaks = [group for group, rows in zip(copies, same, strict=True) if is_leak(clips.loc[rows, "split"])]
-    return Preflight(clips, copies, leaks, list(_refusals(clips, leaks, params)))
+    return Preflight(clips, copies, leaks, list(_refusals(clips, leaks, data, sets)))
 
 
-def _list_clips(params: Params) -> pd.DataFrame:
-    data = params.data
-    listed = {"": (DATASETS[data.kind], data.root)}
-    listed |= {name: (EVALUATION_SETS[own.kind], own.root) for name, own in params.evaluation_sets.items()}
+def _list_clips(data: DataParams, sets: Mapping[str, EvaluationSetParams]) -> pd.DataFrame:
+    listed = {"": (find(DATASETS, data.kind), data.root)}
+    listed |= {name: (find(EVALUATION_SETS, own.kind), own.root) for name, own in sets.items()}
     tables = []
     for name, (read, root) in listed.items():
         table = read(root, data.aspects)
@@ -99,9 +100,11 @@ def _same_content(files: pd.Series) -> Iterator[list[int]]:
             yield from (same for same in by_digest.values() if len(same) > 1)
 
 
-def _refusals(clips: pd.DataFrame, leaks: list[list[str]], params: Params) -> Iterator[str]:
-    limits = {"": ("data", params.data.max_excluded)}
-    limits |= {name: (f"evaluation_sets.{name}", own.max_excluded) for name, own in params.evaluation_sets.items()}
+def _refusals(
+    clips: pd.DataFrame, leaks: list[list[str]], data: DataParams, sets: Mapping[str, EvaluationSetParams]
+) -> Iterator[str]:
+    limits = {"": ("data", data.max_excluded)}
+    limits |= {name: (f"evaluation_sets.{name}", own.max_excluded) for name, own in sets.items()}
     for name, (key, limit) in limits.items():
         listed = clips[clips["set"] == name]
         for split, own, bad in splits_that_lost_too_much(listed, listed["problem"] != "", limit):
@@ -111,13 +114,19 @@ def _refusals(clips: pd.DataFrame, leaks: list[list[str]], params: Params) -> It
         yield f"{len(leaks)} files are in more than one of the splits {', '.join(SPLITS)}"
 
 
-def preflight_text(found: Preflight, params: Params, embedding_time: str) -> str:
+def preflight_text(
+    found: Preflight,
+    data: DataParams,
+    sets: Mapping[str, EvaluationSetParams],
+    audio: AudioParams,
+    embedding_time: str,
+) -> str:
     """Lay out what `check_data` found, for a terminal, and ``embedding_time``, in words."""
-    clips, seconds = found.clips, params.audio.clip_seconds
-    parts = [_describe(clips[clips["set"] == ""], f"{params.data.kind}: {params.data.root}", params.data.aspects)]
-    for name, own in params.evaluation_sets.items():
+    clips, seconds = found.clips, audio.clip_seconds
+    parts = [_describe(clips[clips["set"] == ""], f"{data.kind}: {data.root}", data.aspects)]
+    for name, own in sets.items():
         title = f"evaluation set {name}, {own.kind}: {own.root}"
-        parts.append(_describe(clips[clips["set"] == name], title, params.data.aspects))
+        parts.append(_describe(clips[clips["set"] == name], title, data.aspects))
     bad = clips["problem"] != ""
     usable = int((~bad).sum())
     parts.append(

@@ -1,4 +1,8 @@
-"""The generic dataset kind: a ratings.csv with one row a clip (DESIGN.md, Contracts)."""
+"""The generic dataset kind: a ratings.csv with one row a clip.
+
+Columns ``path, split, category, source, system`` and one for each aspect, its mean score; ``system`` is empty for
+natural clips. Optional: ``base``; ``<aspect>_ratings``, single ratings separated by ";"; ``<aspect>_true``.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +62,17 @@ def read_ratings(path: Path, aspects: list[str], splits: Sequence[str] = SPLITS)
     extras = [f"{aspect}_{kind}" for kind in ("ratings", "true") for aspect in aspects]
     table["clip_id"], table["missing"] = table["path"], ""
     return table[["clip_id", *TEXT_COLUMNS, "missing", *aspects, *extras]]
+
+
+def read_ratings_file(root: Path, aspects: list[str]) -> pd.DataFrame:
+    """`read_ratings` of ``root``/ratings.csv."""
+    return read_ratings(root / "ratings.csv", aspects)
+
+
+def read_evaluation_rows(root: Path, aspects: list[str]) -> pd.DataFrame:
+    """Read the eval clips alone, of a file that need have no others."""
+    clips = read_ratings(root / "ratings.csv", aspects, ("eval",))
+    return clips[clips["split"] == "eval"].reset_index(drop=True)
 
 
 def _read_text(path: Path) -> pd.DataFrame:

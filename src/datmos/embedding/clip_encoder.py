@@ -19,19 +19,22 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from datmos.audio.decode import UnusableAudioError, file_digest, load_clip
+from datmos.audio.decode import UnusableAudioError, load_clip
+from datmos.audio.settings import AudioParams
+from datmos.core.batch_size import BatchSize
 from datmos.core.errors import DatmosError
+from datmos.core.files import file_digest
 from datmos.core.processes import Processes
 from datmos.embedding.cache import ClipCache
 from datmos.embedding.encoders.interface import Encoder
-from datmos.params.schema import AudioParams, EmbedParams
+from datmos.embedding.settings import EmbedParams
 
 FLOAT16_MAX = 65504.0
 GPU_BATCH = 64  # tried first where embed.batch_size is null, then halved while memory runs out
 GPU_WORKERS = 16  # threads that decode ahead of a GPU, at most
 
 
-class Plan(NamedTuple):
+class EmbeddingPlan(NamedTuple):
     """How the work is laid out on a machine."""
 
     batch_size: int  # clips in a batch
@@ -39,15 +42,15 @@ class Plan(NamedTuple):
     at_once: int  # batches in the encoder at a time
 
 
-def plan_work(params: EmbedParams, processes: Processes) -> Plan:
+def plan_work(params: EmbedParams, processes: Processes) -> EmbeddingPlan:
     """Lay out the work: on a CPU one clip a core; else batches, decoded in threads ahead of the device."""
     cores = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     share = max(1, cores // processes.local_count)
     if processes.device.type == "cpu":
         workers = params.workers or share
-        return Plan(batch_size=1, workers=workers, at_once=workers)
+        return EmbeddingPlan(batch_size=1, workers=workers, at_once=workers)
     workers = params.workers or min(share, GPU_WORKERS)
-    return Plan(batch_size=params.batch_size or GPU_BATCH, workers=max(2, workers), at_once=1)
+    return EmbeddingPlan(batch_size=params.batch_size or GPU_BATCH, workers=max(2, workers), at_once=1)
 
 
 class ClipEncoder:
@@ -60,14 +63,21 @@ class ClipEncoder:
         audio: AudioParams,
         encoder: Encoder,
         cache: ClipCache,
-        plan: Plan,
+        plan: EmbeddingPlan,
         device: torch.device,
     ) -> None:
         self.cache = cache
         self._paths = [root / name for name in manifest["path"]]
         self._digests = list(manifest["sha256"])
         self._audio, self._encoder, self._device = audio, encoder, device
-        self._plan, self._batch_size = plan, plan.batch_size
+        self._plan = plan
+        self._batch_size = BatchSize(
+            plan.batch_size,
+            "clips",
+            device,
+            f"not even one clip of {audio.clip_seconds:g} s fits the memory of {device}. Lower audio.clip_seconds, "
+            "set encoder.dtype=bfloat16, or use a smaller encoder.",
+        )
         self._loaded = False
 
     def is_cached(self, row: int) -> bool:
@@ -146,27 +156,13 @@ class ClipEncoder:
             What `_run` gives, on the CPU, and a function that returns when a GPU has written it there.
         """
         count = len(next(iter(inputs.values())))
-        parts: list[dict[str, Tensor]] = []
-        start = 0
-        while start < count:
-            size = self._batch_size
+
+        def compute(start: int, size: int) -> dict[str, Tensor]:
             # always one shape, so that the same kernels run for every clip: the last batch is filled up
             rows = torch.arange(start, start + size).clamp(max=count - 1)
-            try:
-                parts.append(
-                    self._run({name: value[rows] if size != count else value for name, value in inputs.items()})
-                )
-            except torch.OutOfMemoryError:
-                if size == 1:
-                    raise DatmosError(
-                        f"not even one clip of {self._audio.clip_seconds:g} s fits the memory of {self._device}. "
-                        "Lower audio.clip_seconds, set encoder.dtype=bfloat16, or use a smaller encoder."
-                    ) from None
-                self._batch_size = size // 2
-                tqdm.write(f"{self._device}: out of memory with {size} clips a batch, going on with {size // 2}")
-                torch.cuda.empty_cache()
-            else:
-                start += size
+            return self._run({name: value[rows] if size != count else value for name, value in inputs.items()})
+
+        parts = self._batch_size.each(count, compute)
         finish = _recorded() if self._device.type == "cuda" else _at_once
         if len(parts) > 1:
             finish()

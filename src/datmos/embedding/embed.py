@@ -10,13 +10,14 @@ from typing import Any
 
 import pandas as pd
 
+from datmos.audio.settings import AudioParams
 from datmos.core.processes import ALONE, Processes
 from datmos.core.store import write_store
 from datmos.embedding.cache import ClipCache
-from datmos.embedding.clip_encoder import ClipEncoder, Plan, load_unchanged
+from datmos.embedding.clip_encoder import ClipEncoder, EmbeddingPlan, load_unchanged
 from datmos.embedding.encoders.interface import Encoder
 from datmos.embedding.encoders.precision import find_checked_encoder
-from datmos.params.schema import AudioParams, EncoderParams
+from datmos.embedding.settings import EncoderParams
 
 RECIPE = 2  # raise it when the same settings begin to give other values: old cache entries are then not used
 
@@ -37,7 +38,7 @@ def choose_encoder(
     Args:
         manifest, root, audio: as for `embed_clips`.
         params: which encoder and layers.
-        pooled_layer: as for `datmos.embedding.encoders.registry.find_encoder`.
+        pooled_layer: as for `datmos.embedding.encoders.finder.find_encoder`.
         processes: this process among those that share the work; all get an encoder of one precision.
 
     Raises:
@@ -55,11 +56,11 @@ def embed_clips(
     audio: AudioParams,
     encoder: Encoder,
     cache_folder: Path | None,
-    plan: Plan,
+    plan: EmbeddingPlan,
     folder: Path,
     processes: Processes = ALONE,
 ) -> None:
-    """Embed every clip of the manifest and write ``folder`` (DESIGN.md, Contracts: data/embeddings).
+    """Embed every clip of the manifest and write ``folder``, as `write_store` does.
 
     Args:
         manifest: the clips; clip_id, path and sha256 are used.

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import torch
 
+from datmos.audio.settings import AudioParams
 from datmos.core.processes import join_processes
 from datmos.embedding.clip_encoder import one_thread, plan_work
-from datmos.embedding.encoders.registry import find_encoder
-from datmos.params.schema import EncoderParams, Params
+from datmos.embedding.encoders.finder import find_encoder
+from datmos.embedding.settings import EmbedParams, EncoderParams
 
 TRIED = 2  # batches that are timed, after one that warms up
 
@@ -32,7 +33,7 @@ def has_weights(params: EncoderParams) -> bool:
     return True
 
 
-def seconds_a_clip(params: Params) -> float:
+def seconds_a_clip(audio: AudioParams, encoder_params: EncoderParams, embed: EmbedParams) -> float:
     """Time the encoder on noise; decoding is not in it.
 
     Returns:
@@ -42,12 +43,12 @@ def seconds_a_clip(params: Params) -> float:
         DatmosError: the encoder can't be loaded.
     """
     processes = join_processes()
-    device, plan = processes.device, plan_work(params.embed, processes)
-    encoder = find_encoder(params.encoder, params.kmeans.layer, device)
+    device, plan = processes.device, plan_work(embed, processes)
+    encoder = find_encoder(encoder_params, None, device)
     encoder.load()
-    samples = round(params.audio.clip_seconds * encoder.sample_rate)
+    samples = round(audio.clip_seconds * encoder.sample_rate)
     clip = encoder.prepare(torch.randn(samples, generator=torch.Generator().manual_seed(0)))
-    count = plan.batch_size if device.type == "cpu" else params.embed.batch_size or 8
+    count = plan.batch_size if device.type == "cpu" else embed.batch_size or 8
     batch = {name: value.expand(count, *value.shape).to(device) for name, value in clip.items()}
     with one_thread(device), torch.inference_mode():  # as `embed`: a core takes one clip
         for number in range(1 + TRIED):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-METRICS = ("mse", "srcc", "lcc", "ktau", "mse_bias2", "mse_centred")
+AGREEMENT_METRICS = ("mse", "srcc", "lcc", "ktau", "mse_bias2", "mse_centred")
 MIN_SYSTEMS = 3  # two systems always have SRCC 1 or -1, which says nothing
 
 
@@ -24,9 +24,9 @@ def agreement(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
     if predicted.ndim != 1 or predicted.shape != actual.shape:
         raise ValueError(f"two arrays of one shape (N,) are expected, got {predicted.shape} and {actual.shape}")
     if predicted.size == 0:
-        return dict.fromkeys(METRICS, float("nan"))
+        return dict.fromkeys(AGREEMENT_METRICS, float("nan"))
     error = predicted - actual
-    result = dict.fromkeys(METRICS, float("nan")) | {
+    result = dict.fromkeys(AGREEMENT_METRICS, float("nan")) | {
         "mse": float(np.mean(error**2)),
         "mse_bias2": float(np.mean(error) ** 2),
         "mse_centred": float(np.var(error)),

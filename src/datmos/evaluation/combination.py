@@ -7,15 +7,17 @@ an aspect is chosen without the eval ratings: by the error on sources that were 
 
 import shutil
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
 from datmos.core.files import read_json, replacing, write_json
+from datmos.core.predictions import moments_of, prediction_table
 from datmos.core.store import EmbeddingStore
+from datmos.heads.mixture import AspectChoice
 from datmos.heads.predict import predict_clips
 from datmos.heads.saved import load_models
 
@@ -57,20 +59,19 @@ def predict_combination(
 
 
 def combine_predictions(parts: Mapping[str, pd.DataFrame], choice: Mapping[str, str]) -> pd.DataFrame:
-    """Take each aspect from its strategy's predictions.
-
-    Two aspects from one strategy keep their covariance; two from different strategies have none, since nothing says
-    how the errors of models go together that never met.
+    """Take each aspect from its strategy's predictions, as `AspectChoice` does.
 
     Args:
         parts: ``{strategy: what predict_clips returned}``: the same clips and seeds in the same order.
         choice: ``{aspect: strategy}``.
     """
-    first = next(iter(parts.values()))
-    columns: dict[str, Any] = {name: first[name] for name in ("clip_id", "seed")}
-    columns |= {aspect: parts[name][aspect] for aspect, name in choice.items()}
-    columns |= {f"{aspect}_std": parts[name][f"{aspect}_std"] for aspect, name in choice.items()}
-    for a, b in combinations(choice, 2):
-        name = f"cov_{a}_{b}"
-        columns[name] = parts[choice[a]][name] if choice[a] == choice[b] else first[a] * 0
-    return pd.DataFrame(columns)
+    aspects = list(choice)
+    choose = AspectChoice(choice, dict.fromkeys(parts, aspects))
+    combined = {}
+    for seed, rows in next(iter(parts.values())).groupby("seed", sort=True):
+        moments = {name: moments_of(own.loc[rows.index], aspects) for name, own in parts.items()}
+        found = choose({name: (torch.tensor(m), torch.tensor(c)) for name, (m, c) in moments.items()})
+        mean, covariance = (part.numpy().astype(np.float32) for part in found)
+        combined[int(seed)] = mean, covariance
+        clip_ids = list(rows["clip_id"])
+    return prediction_table(clip_ids, aspects, combined)

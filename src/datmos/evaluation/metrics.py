@@ -12,7 +12,7 @@ import pandas as pd
 
 from datmos.core.clips import COUNTERFACTUAL
 from datmos.core.errors import DatmosError, listing
-from datmos.evaluation.agreement import METRICS, MIN_SYSTEMS, agreement, system_means
+from datmos.evaluation.agreement import AGREEMENT_METRICS, MIN_SYSTEMS, agreement, system_means
 from datmos.evaluation.shortcuts import error_shares, signature_effects
 from datmos.evaluation.split_groups import srcc_of_split, srcc_within_groups
 
@@ -159,7 +159,10 @@ def _summarise(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     single = [
         agreement(column.to_numpy(), actual) for _, column in table.drop(columns=["ensemble", "actual"]).items()
     ]
-    return {metric: summarise_seeds([scores[metric] for scores in single], ensemble[metric]) for metric in METRICS}
+    return {
+        metric: summarise_seeds([scores[metric] for scores in single], ensemble[metric])
+        for metric in AGREEMENT_METRICS
+    }
 
 
 def _summarise_rows(table: pd.DataFrame) -> dict[str, Any]:

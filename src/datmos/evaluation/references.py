@@ -3,7 +3,7 @@
 They learn from the train clips alone, one aspect at a time, by scikit-learn.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,27 @@ from sklearn.svm import SVR
 from tqdm import trange
 
 from datmos.core.predictions import same_for_every_seed
+from datmos.core.registry import find
 from datmos.core.store import EmbeddingStore
+from datmos.evaluation.settings import REFERENCES
 
 READ_AT_ONCE = 64  # clips; bounds memory
-PENALTIES = np.logspace(-1, 6, 29)  # of ridge; leave-one-out on the train clips chooses
+PENALTIES = np.logspace(-1, 6, 29)  # of ridge
 
-REFERENCES: dict[str, Callable[[], Any]] = {
-    "mean": lambda: DummyRegressor(strategy="mean"),
-    "ridge": lambda: make_pipeline(StandardScaler(), RidgeCV(PENALTIES)),
-    "svr": lambda: TransformedTargetRegressor(make_pipeline(StandardScaler(), SVR()), transformer=StandardScaler()),
-}
+
+def mean() -> Any:
+    """The mean of the train ratings."""
+    return DummyRegressor(strategy="mean")
+
+
+def ridge() -> Any:
+    """Ridge regression; leave-one-out on the train clips chooses the penalty."""
+    return make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
+
+
+def svr() -> Any:
+    """Support vector regression, radial basis functions, scikit-learn's defaults."""
+    return TransformedTargetRegressor(make_pipeline(StandardScaler(), SVR()), transformer=StandardScaler())
 
 
 def predict_reference(
@@ -59,7 +70,7 @@ def predict_reference(
     features = summarise_clips(predicted_store or store, clip_ids, "reading clips to predict")
     columns: dict[str, Any] = {"clip_id": list(clip_ids)}
     for aspect in aspects:
-        fitted = REFERENCES[name]().fit(train_features, train[aspect].to_numpy(np.float64))
+        fitted = find(REFERENCES, name)().fit(train_features, train[aspect].to_numpy(np.float64))
         columns[aspect] = fitted.predict(features).astype(np.float32)
     return same_for_every_seed(pd.DataFrame(columns), seeds)
 

@@ -1,21 +1,25 @@
 """All predictors of a run on a further set of clips, which no training and no choice has seen."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import pandas as pd
 import torch
 
 from datmos.core.files import read_json
+from datmos.core.places import METRICS, MODELS
 from datmos.core.store import EmbeddingStore
 from datmos.evaluation.combination import combine_predictions
 from datmos.evaluation.references import predict_reference
 from datmos.heads.predict import predict_clips
 from datmos.heads.saved import load_models
-from datmos.params.schema import Params
 
 
 def predict_set(
-    params: Params,
+    strategies: Sequence[str],
+    combinations: Sequence[str],
+    references: Sequence[str],
+    aspects: Sequence[str],
+    seeds: Sequence[int],
     clip_ids: list[str],
     store: EmbeddingStore,
     train: pd.DataFrame,
@@ -27,7 +31,9 @@ def predict_set(
     Reads data/models/<strategy>/ and metrics/combinations/<combination>.json.
 
     Args:
-        params: of the run.
+        strategies, combinations, references: names of predictors.
+        aspects: to predict.
+        seeds: of the run.
         clip_ids: of the set.
         store: embeddings of the set.
         train: manifest rows of the train clips, which references are fitted to.
@@ -35,18 +41,15 @@ def predict_set(
         device: where to compute.
 
     Returns:
-        ``{name: clip_id, seed, <aspect>, ...}`` (DESIGN.md, Contracts: predictions) of all of ``params.compared``
-        but the second backbone's (`datmos.audiobox.predict.predict_rows`).
+        ``{name: clip_id, seed, <aspect>, ...}`` of each of them, as `datmos.core.predictions.prediction_table` lays
+        predictions out.
     """
-    predictions = {
-        name: predict_clips(load_models(Path("data/models", name)), store, clip_ids, device)
-        for name in params.strategies
-    }
-    for name in params.combinations:
-        choice: dict[str, str] = read_json(Path(f"metrics/combinations/{name}.json"))
+    predictions = {name: predict_clips(load_models(MODELS / name), store, clip_ids, device) for name in strategies}
+    for name in combinations:
+        choice: dict[str, str] = read_json(METRICS / f"combinations/{name}.json")
         predictions[name] = combine_predictions({one: predictions[one] for one in choice.values()}, choice)
-    for name in params.evaluate.references:
+    for name in references:
         predictions[name] = predict_reference(
-            name, train_store, train, clip_ids, params.data.aspects, params.seeds, predicted_store=store
+            name, train_store, train, clip_ids, aspects, seeds, predicted_store=store
         )
     return predictions

@@ -6,18 +6,25 @@ constant predictor with the right spread is calibrated, too. That is why sharpne
 
 import math
 from collections.abc import Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from datmos.core.predictions import moments_of
 from datmos.evaluation.metrics import summarise_seeds
+from datmos.heads.mixture import mix
 
 LEVELS = np.arange(1, 20) / 20  # of the central intervals behind calibration error and curve
 COVERAGES = (50, 80, 95)  # per cent
-METRICS = ("nll", *(f"coverage_{c}" for c in COVERAGES), "calibration_error", "sharpness", "error_correlation")
+UNCERTAINTY_METRICS = (
+    "nll",
+    *(f"coverage_{c}" for c in COVERAGES),
+    "calibration_error",
+    "sharpness",
+    "error_correlation",
+)
 
 
 def gaussian_scores(mean: np.ndarray, std: np.ndarray, actual: np.ndarray) -> dict[str, float]:
@@ -78,11 +85,10 @@ def evaluate_uncertainty(
     clips = manifest[manifest["split"] == "eval"].set_index("clip_id").sort_index()
     actual = clips[list(aspects)].to_numpy(np.float64)  # (N, A)
     seeds = sorted(predictions["seed"].unique())
-    own = [_moments(predictions[predictions["seed"] == seed], clips.index, aspects) for seed in seeds]
+    by_seed = [predictions[predictions["seed"] == seed].set_index("clip_id").loc[clips.index] for seed in seeds]
+    own = [moments_of(rows, aspects) for rows in by_seed]
     means, covariances = np.stack([mean for mean, _ in own]), np.stack([covariance for _, covariance in own])
-    centred = means - means.mean(axis=0)
-    mixture = covariances.mean(axis=0) + np.einsum("rna,rnb->nab", centred, centred) / len(seeds)
-    every = [*own, (means.mean(axis=0), mixture)]  # of each seed, and of their mixture
+    every = [*own, mix(means, covariances)]  # of each seed, and of their mixture
     result: dict[str, Any] = {"aspects": {}}
     curve = pd.DataFrame({"nominal": LEVELS, "observed": 0.0})
     train = manifest.loc[manifest["split"] == "train", list(aspects)].to_numpy(np.float64)
@@ -92,7 +98,8 @@ def evaluate_uncertainty(
         normals = [(mean[:, a], np.sqrt(covariance[:, a, a]), actual[:, a]) for mean, covariance in every]
         scores = [gaussian_scores(*normal) for normal in normals]
         result["aspects"][aspect] = {
-            metric: summarise_seeds([one[metric] for one in scores[:-1]], scores[-1][metric]) for metric in METRICS
+            metric: summarise_seeds([one[metric] for one in scores[:-1]], scores[-1][metric])
+            for metric in UNCERTAINTY_METRICS
         }
         curve[aspect] = np.mean([coverage_curve(*normal) for normal in normals[:-1]], axis=0)
         spread = np.sqrt(train_covariance[a, a])
@@ -103,16 +110,3 @@ def evaluate_uncertainty(
     same_mean, same_covariance = (np.resize(v, (len(actual), *v.shape)) for v in (train_mean, train_covariance))
     result["train_nll"] = train_nll | {"joint": joint_nll(same_mean, same_covariance, actual)}
     return result, curve
-
-
-def _moments(
-    predictions: pd.DataFrame, clip_ids: pd.Index, aspects: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lay one seed's rows out as mean (N, A) and covariance (N, A, A), in the order of ``clip_ids``."""
-    table = predictions.set_index("clip_id").loc[clip_ids].astype(np.float64)
-    std = table[[f"{aspect}_std" for aspect in aspects]].to_numpy()
-    covariance = np.zeros((len(table), len(aspects), len(aspects)))
-    covariance[:, range(len(aspects)), range(len(aspects))] = np.square(std)
-    for (a, first), (b, second) in combinations(enumerate(aspects), 2):
-        covariance[:, a, b] = covariance[:, b, a] = table[f"cov_{first}_{second}"]
-    return table[list(aspects)].to_numpy(), covariance

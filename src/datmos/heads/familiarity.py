@@ -8,10 +8,10 @@ from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
 
 CLUSTERS = 8  # at most; fixed, so that `kmeans.k` does not retrain strategies that know no clusters
-FILE = "domain.safetensors"
+FILE = "familiarity.safetensors"
 
 
-class TrainingDomain(NamedTuple):
+class Familiarity(NamedTuple):
     """Clusters of the train clips' time-mean embeddings, and how far validation clips are from them."""
 
     mean: np.ndarray  # (D,) float64, of the train clips
@@ -31,7 +31,7 @@ class TrainingDomain(NamedTuple):
         return 100.0 * float(np.searchsorted(self.validation, distance, side="right")) / len(self.validation)
 
 
-def fit_domain(train: np.ndarray, validation: np.ndarray) -> TrainingDomain:
+def fit_familiarity(train: np.ndarray, validation: np.ndarray) -> Familiarity:
     """Describe the train clips by time means of their embeddings, (N, D) each."""
     from sklearn.cluster import KMeans  # here: scoring, which starts often, needs no scikit-learn
 
@@ -41,15 +41,15 @@ def fit_domain(train: np.ndarray, validation: np.ndarray) -> TrainingDomain:
     points = (points - mean) / std
     with threadpool_limits(1):  # threads add up centres in the order they finish: not the same bits every time
         fitted = KMeans(min(CLUSTERS, len(points)), n_init=4, random_state=0).fit(points)
-    domain = TrainingDomain(mean, std, fitted.cluster_centers_, np.empty(0))
-    return domain._replace(validation=np.sort(domain.distance(validation)))
+    found = Familiarity(mean, std, fitted.cluster_centers_, np.empty(0))
+    return found._replace(validation=np.sort(found.distance(validation)))
 
 
-def save_domain(folder: Path, domain: TrainingDomain) -> None:
-    """Write the domain into a folder of models."""
-    save_file({name: np.ascontiguousarray(value) for name, value in domain._asdict().items()}, folder / FILE)
+def save_familiarity(folder: Path, familiarity: Familiarity) -> None:
+    """Write it into a folder of models."""
+    save_file({name: np.ascontiguousarray(value) for name, value in familiarity._asdict().items()}, folder / FILE)
 
 
-def load_domain(folder: Path) -> TrainingDomain:
-    """Read what `save_domain` wrote."""
-    return TrainingDomain(**load_file(folder / FILE))
+def load_familiarity(folder: Path) -> Familiarity:
+    """Read what `save_familiarity` wrote."""
+    return Familiarity(**load_file(folder / FILE))

@@ -21,8 +21,8 @@ def predict_clips(models: Models, store: EmbeddingStore, clip_ids: list[str], de
     """Predict clips with every seed's head.
 
     Returns:
-        Columns clip_id, seed, <aspect>, <aspect>_std, cov_<a>_<b> (DESIGN.md, Contracts), sorted by seed, then in
-        the order of ``clip_ids``; float32, in rating points (covariances: squared).
+        Columns clip_id, seed, <aspect>, <aspect>_std, cov_<a>_<b> (see `prediction_table`), sorted by seed,
+        then in the order of ``clip_ids``; float32.
     """
     aspects: list[str] = models.config["aspects"]
     predicted = [models.head.predict(encoded.h) for encoded in _encode(models, store, clip_ids, device)]

@@ -1,6 +1,4 @@
-"""Which clips are in a batch, and their embeddings on the device."""
-
-from collections.abc import Iterator, Sequence
+"""The embeddings of a batch, on the device, as heads read them."""
 
 import numpy as np
 import torch
@@ -9,12 +7,6 @@ from torch import Tensor
 from datmos.core.store import EmbeddingStore
 
 KEPT_ON_DEVICE = 0.6  # of the free memory of a GPU, at most, for embeddings
-
-
-def shuffled(count: int, batch_size: int, streams: Sequence[torch.Generator]) -> Iterator[Tensor]:
-    """Cut an epoch into batches: yields places 0..count-1, int64, (G, B), an order for each of the G streams."""
-    orders = torch.stack([torch.randperm(count, generator=stream) for stream in streams])
-    yield from orders.split(batch_size, dim=1)
 
 
 class FrameReader:

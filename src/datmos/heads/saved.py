@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from datmos.core.files import read_json, write_json
+from datmos.core.registry import find
 from datmos.heads.interface import Head, HeadOptions
 from datmos.heads.registry import HEADS
 from datmos.heads.stacked import stack
@@ -26,7 +27,7 @@ def make_models(config: dict[str, Any], weights: Mapping[int, dict[str, Tensor]]
     options = HeadOptions(**config["head"])
     heads = []
     for tensors in weights.values():
-        head = HEADS[config["kind"]](options)
+        head = find(HEADS, config["kind"])(options)
         own = {name.removeprefix("head."): value for name, value in tensors.items() if name.startswith("head.")}
         head.load_state_dict({name: value.unsqueeze(0) for name, value in own.items()})
         heads.append(head)

@@ -14,32 +14,34 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from datmos.core.files import read_json
+from datmos.params.rivals import find_rivals
 from datmos.params.schema import Params
 from datmos.report.findings import Numbers, findings
 
-# heading -> the table of metrics/ below it
+TEMPLATE = Path(__file__).with_name("page.html.jinja")
+# heading -> the table of metrics/tables/ below it
 TABLES = {
-    "Agreement with listeners (Table I)": "table1.md",
-    "Differences and their significance": "significance.md",
-    "Within categories and groups": "within.md",
-    "Shortcuts": "shortcuts.md",
-    "Uncertainty": "uncertainty.md",
-    "Probes of h": "probes.md",
-    "All agreement metrics": "agreement.md",
+    "Agreement with listeners (Table I)": "table1",
+    "Differences and their significance": "significance",
+    "Within categories and groups": "within",
+    "Shortcuts": "shortcuts",
+    "Uncertainty": "uncertainty",
+    "Probes of h": "probes",
+    "All agreement metrics": "agreement",
 }
-# the same for each evaluation set, of metrics/sets/<set>/
-SET_TABLES = {"agreement with listeners": "table1.md", "differences and their significance": "significance.md"}
-# picture of plots/ -> what it shows
+# the same for each evaluation set, of metrics/sets/<set>/tables/
+SET_TABLES = {"agreement with listeners": "table1", "differences and their significance": "significance"}
+# picture of plots/figures/ -> what it shows
 PICTURES = {
-    "comparison.png": "System-level MSE and SRCC of all strategies and references.",
-    "errors.png": "Error by category: which kind of clip a strategy gets wrong, and in which direction.",
-    "granularity.png": "K ablation (paper, Fig. 5): difference to the baseline by the number of domains.",
-    "calibration.png": "Calibration: the share of eval clips inside intervals that should hold a given share.",
-    "training.png": "Training: losses, and how well the domain classifier reads the domain.",
-    "composition.png": "What the clusters are made of: sources by K-means cluster.",
-    "terrain.png": "Quality terrain (paper, Fig. 4): mean rating over the two UMAP coordinates of h.",
-    "planted.png": "How source and score go together in the train clips.",
-    "signatures.png": "What a source's signature alone does to predictions.",
+    "comparison": "System-level MSE and SRCC of all strategies and references.",
+    "errors": "Error by category: which kind of clip a strategy gets wrong, and in which direction.",
+    "granularity": "K ablation (paper, Fig. 5): difference to the baseline by the number of domains.",
+    "calibration": "Calibration: the share of eval clips inside intervals that should hold a given share.",
+    "training": "Training: losses, and how well the domain classifier reads the domain.",
+    "composition": "What the clusters are made of: sources by K-means cluster.",
+    "terrain": "Quality terrain (paper, Fig. 4): mean rating over the two UMAP coordinates of h.",
+    "planted": "How source and score go together in the train clips.",
+    "signatures": "What a source's signature alone does to predictions.",
 }
 
 # ending of a picture of plots/backbones/ -> what it shows
@@ -49,11 +51,10 @@ BACKBONES = {
 }
 
 
-def build_report(template: str, params: Params, metrics: Path, plots: Path) -> str:
-    """Fill the template with one run.
+def build_report(params: Params, metrics: Path, plots: Path) -> str:
+    """Write the page of one run.
 
     Args:
-        template: Jinja2 text.
         params: of the run.
         metrics: folder of the tables and numbers.
         plots: folder of the pictures.
@@ -65,6 +66,8 @@ def build_report(template: str, params: Params, metrics: Path, plots: Path) -> s
         DatmosError: a number that a sentence needs is missing.
         FileNotFoundError: a table or picture is missing.
     """
+    rivals = find_rivals(params)
+    figures = {f"figures/{name}.png": caption for name, caption in PICTURES.items()}
     umap = {
         f"umap/{name}.png": f"h of {name} in two dimensions (UMAP), train clips." for name in params.umap.strategies
     }
@@ -75,19 +78,20 @@ def build_report(template: str, params: Params, metrics: Path, plots: Path) -> s
     }
     pictures = [
         {"name": name, "caption": caption, "data": base64.b64encode((plots / name).read_bytes()).decode()}
-        for name, caption in (PICTURES | umap | backbones).items()
+        for name, caption in (figures | umap | backbones).items()
     ]
     data, tables = (
         read_json(metrics / "manifest.json"),
-        {heading: metrics / name for heading, name in TABLES.items()},
+        {heading: metrics / f"tables/{name}.md" for heading, name in TABLES.items()},
     )
     for name in params.evaluation_sets:
         folder = metrics / "sets" / name
         data[f"eval: {name}"] = read_json(folder / "manifest.json")["eval"]
-        tables |= {f"Evaluation set {name}: {heading}": folder / file for heading, file in SET_TABLES.items()}
+        own = {heading: folder / f"tables/{table}.md" for heading, table in SET_TABLES.items()}
+        tables |= {f"Evaluation set {name}: {heading}": path for heading, path in own.items()}
     return (
         Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-        .from_string(template)
+        .from_string(TEMPLATE.read_text(encoding="utf-8"))
         .render(
             params=params,
             # embed says how, not what: nothing of it changes a result
@@ -98,8 +102,8 @@ def build_report(template: str, params: Params, metrics: Path, plots: Path) -> s
             findings=findings(
                 Numbers(metrics),
                 params.data.aspects,
-                params.trained,
-                params.untrained,
+                rivals.trained,
+                rivals.untrained,
                 params.evaluate.baseline,
             ),
             tables={heading: _table(path) for heading, path in tables.items()},

@@ -1,84 +1,16 @@
-"""Results for people, in GitHub markdown: the paper's Table I with intervals, and a table for each other question.
+"""Results for people, in GitHub markdown: a table for each question that Table I leaves open.
 
 All arguments are what was read back from metrics/, where NaN is None.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from datmos.comparison.differences import Metrics, common_ground, number, shortcut_summaries
-
-HEADS = {"mse": "MSE ↓", "srcc": "SRCC ↑"}
-
-
-def table1(
-    metrics: Metrics, aspects: Sequence[str], significance: Mapping[str, Any], ceilings: Mapping[str, Any]
-) -> str:
-    """Lay system-level results out as Table I of arXiv 2603.16201.
-
-    One row a strategy; two columns an aspect: MSE (squared rating units) and SRCC, the mean over seeds with its 95%
-    interval (n/a for NaN). The best of a column is bold only if it is separable from all others. A last row has
-    the noise ceilings: what a predictor that knew the true mean opinion would score.
-
-    Args:
-        metrics: ``{strategy: what evaluate_predictions returned}``.
-        aspects: columns.
-        significance: what `compare_strategies` returned.
-        ceilings: what `noise_ceilings` returned.
-
-    Raises:
-        DatmosError: the strategies differ in seeds or systems.
-    """
-    ground = common_ground(metrics, aspects)
-    columns = [
-        _column(
-            {name: number(scores[aspect]["system"][metric]["mean"]) for name, scores in metrics.items()},
-            {name: scores[metric] for name, scores in significance["scores"][aspect].items()},
-            significance["best"][aspect][metric],
-            number(ceilings[aspect]["system"][metric]),
-            digits=3 if metric == "srcc" else None,
-        )
-        for aspect in aspects
-        for metric in HEADS
-    ]
-    heads = ["Strategy", *(f"{aspect} {head}" for aspect in aspects for head in HEADS.values())]
-    rows = zip([*metrics, "*noise ceiling*"], *columns, strict=True)
-    return (
-        f"System level ({ground['systems']} systems, scores averaged over the clips of a system first), mean over "
-        f"{len(ground['seeds'])} seed(s) [95% interval over other systems, clips, raters and seeds]. Bold is the "
-        "best of a column, if it is separable from every other row (see significance.md). "
-        "Noise ceiling: what a predictor that knew the true mean opinion would score against these ratings.\n\n"
-        + _markdown(heads, list(map(list, rows)))
-    )
-
-
-def _column(
-    means: Mapping[str, float],
-    intervals: Mapping[str, Mapping[str, float | None]],
-    best: Mapping[str, Any],
-    ceiling: float,
-    digits: int | None,
-) -> list[str]:
-    known = [mean for mean in means.values() if math.isfinite(mean)]
-    digits = digits if digits is not None else _digits(min(known, default=1.0))
-    cells = []
-    for name, mean in means.items():
-        bounds = [_cell(number(intervals[name][bound]), digits) for bound in ("low", "high")]
-        cell = f"{_cell(mean, digits)} [{', '.join(bounds)}]" if math.isfinite(mean) else "n/a"
-        cells.append(f"**{cell}**" if best["separable"] and name == best["strategy"] else cell)
-    return [*cells, _cell(ceiling, digits)]
-
-
-def _digits(value: float) -> int:
-    """Decimals that show three significant digits: MSE depends on the rating scale, 1..10 or 0..100."""
-    return 3 if value == 0 else min(max(2 - math.floor(math.log10(abs(value))), 0), 9)
-
-
-def _cell(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if math.isfinite(value) else "n/a"
+from datmos.report.markdown import METRIC_HEADINGS, cell, markdown_table, spreads
 
 
 def agreement_table(metrics: Metrics, aspects: Sequence[str], ceilings: Mapping[str, Any]) -> str:
@@ -99,12 +31,12 @@ def agreement_table(metrics: Metrics, aspects: Sequence[str], ceilings: Mapping[
             rows = []
             for name, scores in metrics.items():
                 own = scores[aspect][level].values()
-                rows.append([name, *_spreads(own, 3)])
+                rows.append([name, *spreads(own, 3)])
                 if several:
-                    rows.append(["*together*", *(_cell(number(summary["ensemble"]), 3) for summary in own)])
+                    rows.append(["*together*", *(cell(number(summary["ensemble"]), 3) for summary in own)])
             ceiling = ceilings[aspect][level]
-            rows.append(["*noise ceiling*", *(_cell(number(ceiling.get(name)), 3) for name in names)])
-            parts.append(f"\n## {aspect}, {title}\n\n" + _markdown(["Strategy", *names], rows))
+            rows.append(["*noise ceiling*", *(cell(number(ceiling.get(name)), 3) for name in names)])
+            parts.append(f"\n## {aspect}, {title}\n\n" + markdown_table(["Strategy", *names], rows))
     return "".join(parts)
 
 
@@ -120,9 +52,9 @@ def within_table(metrics: Metrics, aspects: Sequence[str]) -> str:
             else scores[aspect]["groups"]["srcc_within_groups"]
             for aspect, category in columns
         )
-        rows.append([name, *_spreads(summaries, 3)])
+        rows.append([name, *spreads(summaries, 3)])
     alone = [
-        "" if category else _cell(number(first[aspect]["groups"]["srcc_of_split"]["mean"]), 3)
+        "" if category else cell(number(first[aspect]["groups"]["srcc_of_split"]["mean"]), 3)
         for aspect, category in columns
     ]
     heads = [f"{aspect} {category or 'within groups'}" for aspect, category in columns]
@@ -131,7 +63,7 @@ def within_table(metrics: Metrics, aspects: Sequence[str]) -> str:
         "widest gap in their scores (mean of both groups, weighted); mean ± standard deviation over seeds. Last "
         "row: the SRCC over all systems that telling the two groups apart, and nothing else, is worth. Where the "
         "scores have no real gap, groups mean little.\n\n"
-        + _markdown(["Strategy", *heads], [*rows, ["*groups alone*", *alone]])
+        + markdown_table(["Strategy", *heads], [*rows, ["*groups alone*", *alone]])
     )
 
 
@@ -144,7 +76,7 @@ def significance_table(significance: Mapping[str, Any], aspects: Sequence[str]) 
         "that this evaluation set could show (power 80%, uncorrected), the median over strategies.\n"
     ]
     for other, compared in significance["against"].items():
-        columns = [(aspect, metric) for aspect in aspects for metric in HEADS]
+        columns = [(aspect, metric) for aspect in aspects for metric in METRIC_HEADINGS]
         names = list(compared[aspects[0]])
         rows = [
             [name, *(_difference(compared[aspect][name][metric]) for aspect, metric in columns)] for name in names
@@ -158,7 +90,7 @@ def significance_table(significance: Mapping[str, Any], aspects: Sequence[str]) 
             ["*smallest detectable*", *(f"{np.median(values):.2f}" if values else "n/a" for values in known)]
         )
         heads = [f"{aspect} {metric.upper()}" for aspect, metric in columns]
-        parts.append("\n" + _markdown([f"against {other}", *heads], rows))
+        parts.append("\n" + markdown_table([f"against {other}", *heads], rows))
     return "".join(parts)
 
 
@@ -191,8 +123,8 @@ def shortcut_table(metrics: Metrics, aspects: Sequence[str]) -> str:
         rows = []
         for strategy, scores in metrics.items():
             known = dict(shortcut_summaries(scores[aspect]))
-            rows.append([strategy, *_spreads((known[name] for name in columns), 3)])
-        parts.append(f"\n## {aspect}\n\n" + _markdown(["Strategy", *columns], rows))
+            rows.append([strategy, *spreads((known[name] for name in columns), 3)])
+        parts.append(f"\n## {aspect}\n\n" + markdown_table(["Strategy", *columns], rows))
     return "".join(parts)
 
 
@@ -209,12 +141,12 @@ def uncertainty_table(uncertainty: Mapping[str, Mapping[str, Any]], aspects: Seq
     first = next(iter(uncertainty.values()))
     for aspect in aspects:
         metrics = list(first["aspects"][aspect])
-        rows = [[name, *_spreads(own["aspects"][aspect].values(), 2)] for name, own in uncertainty.items()]
-        rows.append(["*train ratings*", _cell(number(first["train_nll"][aspect]), 2), *[""] * (len(metrics) - 1)])
-        parts.append(f"\n## {aspect}\n\n" + _markdown(["Strategy", *metrics], rows))
-    joint = [[name, *_spreads([own["joint_nll"]], 2)] for name, own in uncertainty.items()]
-    joint.append(["*train ratings*", _cell(number(first["train_nll"]["joint"]), 2)])
-    parts.append("\n## All aspects together\n\n" + _markdown(["Strategy", "joint nll"], joint))
+        rows = [[name, *spreads(own["aspects"][aspect].values(), 2)] for name, own in uncertainty.items()]
+        rows.append(["*train ratings*", cell(number(first["train_nll"][aspect]), 2), *[""] * (len(metrics) - 1)])
+        parts.append(f"\n## {aspect}\n\n" + markdown_table(["Strategy", *metrics], rows))
+    joint = [[name, *spreads([own["joint_nll"]], 2)] for name, own in uncertainty.items()]
+    joint.append(["*train ratings*", cell(number(first["train_nll"]["joint"]), 2)])
+    parts.append("\n## All aspects together\n\n" + markdown_table(["Strategy", "joint nll"], joint))
     return "".join(parts)
 
 
@@ -222,23 +154,11 @@ def probe_table(probes: Mapping[str, Mapping[str, Any]]) -> str:
     """Lay ``{strategy: what probe_seeds returned}`` out."""
     first = next(iter(probes.values()))
     metrics = [metric for metric in first if metric != "chance"]
-    rows = [[name, *_spreads((own[metric] for metric in metrics), 2)] for name, own in probes.items()]
+    rows = [[name, *spreads((own[metric] for metric in metrics), 2)] for name, own in probes.items()]
     return (
         "Probes of h of the natural clips (train and valid), 5-fold cross-validated, mean ± standard deviation "
         "over seeds. domain_accuracy: share of clips whose source is read right from h (chance: "
         f"{first['chance']['mean']:.2f}); srcc: of clips, against their mean rating. Most of these clips trained "
         "the heads. linear: logistic and ridge regression; nonlinear: support vectors, radial basis functions.\n\n"
-        + _markdown(["Strategy", *metrics], rows)
+        + markdown_table(["Strategy", *metrics], rows)
     )
-
-
-def _spreads(summaries: Iterable[Mapping[str, Any]], digits: int) -> list[str]:
-    """Mean over seeds, with the standard deviation if there are several."""
-    pairs = [[_cell(number(summary[key]), digits) for key in ("mean", "std")] for summary in summaries]
-    return [mean if std == "n/a" else f"{mean} ± {std}" for mean, std in pairs]
-
-
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay rows of cells out under a head; the first column is text, the others are numbers."""
-    lines = [head, [":---"] + ["---:"] * (len(head) - 1), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

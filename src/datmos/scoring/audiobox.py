@@ -13,13 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datmos.audio.decode import UnusableAudioError, file_digest
+from datmos.audio.decode import UnusableAudioError
 from datmos.audiobox.model import AudioboxModel, count_frames, samples_of
 from datmos.audiobox.saved import Recipe, load_model, load_recipe, load_weights, make_model
 from datmos.audiobox.waveforms import collate
 from datmos.audiobox.weights import WINDOW, load_published
+from datmos.core.files import file_digest
 from datmos.embedding.encoders.onednn import use_onednn
-from datmos.heads.familiarity import TrainingDomain
+from datmos.heads.familiarity import Familiarity
+from datmos.heads.mixture import mix
 from datmos.scoring.model import WindowScores
 from datmos.scoring.windows import Windowing
 
@@ -39,7 +41,7 @@ class AudioboxWindows:
         networks: of the seeds, in evaluation mode.
     """
 
-    domain: TrainingDomain | None = None  # these models do not know theirs
+    familiarity: Familiarity | None = None  # these models do not know theirs
 
     def __init__(
         self,
@@ -78,10 +80,8 @@ class AudioboxWindows:
         if not np.isfinite(means).all():
             raise UnusableAudioError("the model gives values that are not finite")
         spreads = torch.stack([network.spread for network in self.networks]).double().cpu().numpy()
-        known = (spreads @ spreads.transpose(0, 2, 1)).mean(axis=0)  # (A, A)
-        mean = means.mean(axis=0)
-        apart = means - mean
-        covariance = known + np.einsum("mba,mbc->bac", apart, apart) / len(means)
+        known = (spreads @ spreads.transpose(0, 2, 1))[:, None]  # (M, 1, A, A)
+        mean, covariance = mix(means, np.broadcast_to(known, (*means.shape, means.shape[-1])))
         if not known.any():
             covariance = np.full_like(covariance, np.nan)  # a model that does not know its errors
         return WindowScores(mean, covariance, None)

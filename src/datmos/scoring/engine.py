@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from datmos.audio.decode import UnusableAudioError
+from datmos.core.batch_size import BatchSize
 from datmos.core.errors import DatmosError
 from datmos.embedding.clip_encoder import GPU_BATCH, GPU_WORKERS, one_thread
 from datmos.scoring.model import WindowModel, WindowScores
@@ -36,7 +37,7 @@ class Item(NamedTuple):
     open: Callable[[], Iterable[tuple[int, np.ndarray]]]  # sample rate and channels, block by block
 
 
-class Plan(NamedTuple):
+class ScoringPlan(NamedTuple):
     """How the work is laid out."""
 
     workers: int
@@ -44,7 +45,7 @@ class Plan(NamedTuple):
     at_once: int  # batches on the device at a time
 
 
-def plan_scoring(model: WindowModel, workers: int | None, batch_seconds: float | None) -> Plan:
+def plan_scoring(model: WindowModel, workers: int | None, batch_seconds: float | None) -> ScoringPlan:
     """On a CPU a window a core; else batches, decoded in threads ahead of the device."""
     for name, value in (("workers", workers), ("batch_seconds", batch_seconds)):
         if value is not None and not value > 0:
@@ -52,17 +53,23 @@ def plan_scoring(model: WindowModel, workers: int | None, batch_seconds: float |
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if model.device.type == "cpu":
         workers = workers or cores
-        return Plan(workers, 1, workers)
+        return ScoringPlan(workers, 1, workers)
     wanted = GPU_BATCH if batch_seconds is None else max(1, int(batch_seconds / model.windowing.seconds))
-    return Plan(workers or max(2, min(cores, GPU_WORKERS)), wanted, 1)
+    return ScoringPlan(workers or max(2, min(cores, GPU_WORKERS)), wanted, 1)
 
 
 class Engine:
     """Scores clips with a model."""
 
-    def __init__(self, model: WindowModel, plan: Plan, hop_seconds: float | None) -> None:
+    def __init__(self, model: WindowModel, plan: ScoringPlan, hop_seconds: float | None) -> None:
         self._model, self._plan, self._hop_seconds = model, plan, hop_seconds
-        self._batch_size = plan.batch_size
+        self._batch_size = BatchSize(
+            plan.batch_size,
+            "windows",
+            model.device,
+            f"not even one window of {model.windowing.seconds:g} s fits the memory of {model.device}. Score on the "
+            "CPU (device cpu).",
+        )
         self._lock = threading.Lock()  # of the workers; guards the next four
         self._open: list[_Job] = []  # clips that may have windows left
         self._results: dict[int, Score | Failure] = {}  # that wait for an earlier one
@@ -102,7 +109,7 @@ class Engine:
             own: _Job | None = None
             while not self._stop:
                 batch: list[tuple[_Job, int, Window]] = []
-                while len(batch) < self._batch_size:
+                while len(batch) < self._batch_size.size:
                     own = own if own is not None and not own.exhausted else self._find_job(wait=not batch)
                     if own is None:
                         break
@@ -182,25 +189,17 @@ class Engine:
 
     def _run(self, inputs: list[Inputs], fill: bool) -> list[WindowScores | UnusableAudioError]:
         """Score windows of one length; on a device whose memory runs out, in ever smaller batches."""
-        results: list[WindowScores | UnusableAudioError] = []
-        while len(results) < len(inputs):
-            size = self._batch_size
-            part = inputs[len(results) : len(results) + size]
+
+        def compute(start: int, size: int) -> list[WindowScores | UnusableAudioError]:
+            part = inputs[start : start + size]
             try:
                 # always one shape, so that the same kernels run for every window: the last batch is filled up
-                results += self._compute([*part, *[part[-1]] * (size - len(part) if fill else 0)])[: len(part)]
+                scores = self._compute([*part, *[part[-1]] * (size - len(part) if fill else 0)])
             except UnusableAudioError as error:
-                alone = len(part) == 1
-                results += [error] if alone else [one for row in part for one in self._run([row], fill)]
-            except torch.OutOfMemoryError:
-                if size == 1:
-                    raise DatmosError(
-                        f"not even one window of {self._model.windowing.seconds:g} s fits the memory of "
-                        f"{self._model.device}. Score on the CPU (device cpu)."
-                    ) from None
-                self._batch_size = size // 2
-                torch.cuda.empty_cache()
-        return results
+                return [error] if len(part) == 1 else [one for row in part for one in self._run([row], fill)]
+            return [*scores[: len(part)]]
+
+        return [one for part in self._batch_size.each(len(inputs), compute) for one in part]
 
     def _compute(self, rows: list[Inputs]) -> list[WindowScores]:
         with torch.inference_mode():

@@ -12,14 +12,14 @@ from datmos.datasets.audio_finder import audio_below
 LISTS = (".txt", ".csv", ".jsonl", ".parquet")
 
 
-class Clip(NamedTuple):
+class ListedClip(NamedTuple):
     """A clip to score."""
 
     name: str  # as it was given; below a folder, with the folder
     path: Path
 
 
-def find_clips(inputs: Sequence[str], stdin: TextIO) -> list[Clip]:
+def find_clips(inputs: Sequence[str], stdin: TextIO) -> list[ListedClip]:
     """Return the clips of all inputs, in their order.
 
     Args:
@@ -32,30 +32,30 @@ def find_clips(inputs: Sequence[str], stdin: TextIO) -> list[Clip]:
         DatmosError: a list can't be read, or a folder or everything is empty. A file that is not there is no error
             here: it is a clip that can't be scored.
     """
-    clips: list[Clip] = []
+    clips: list[ListedClip] = []
     for given in inputs:
         path = Path(given)
         if given == "-":
-            clips += (Clip(name, Path(name)) for name in _lines(stdin))
+            clips += (ListedClip(name, Path(name)) for name in _lines(stdin))
         elif path.is_dir():
             clips += _in_folder(path)
         elif path.suffix.lower() in LISTS:
             clips += _in_list(path)
         else:
-            clips.append(Clip(given, path))
+            clips.append(ListedClip(given, path))
     if not clips:
         raise DatmosError(f"nothing to score: {listing(inputs)} names no clip")
     return clips
 
 
-def _in_folder(folder: Path) -> list[Clip]:
-    found = [Clip(str(folder / name), folder / name) for name in audio_below(folder)]
+def _in_folder(folder: Path) -> list[ListedClip]:
+    found = [ListedClip(str(folder / name), folder / name) for name in audio_below(folder)]
     if not found:
         raise DatmosError(f"{folder}: no audio file in this folder, by its extension; name the files themselves")
     return found
 
 
-def _in_list(path: Path) -> list[Clip]:
+def _in_list(path: Path) -> list[ListedClip]:
     try:
         names = list(_names(path))
     except OSError as error:
@@ -67,10 +67,12 @@ def _in_list(path: Path) -> list[Clip]:
     return locate(names, path.parent)
 
 
-def locate(names: Sequence[str], folder: Path, here: Path = Path()) -> list[Clip]:
+def locate(names: Sequence[str], folder: Path, here: Path = Path()) -> list[ListedClip]:
     """Look for each path of a list beside it, in ``folder``, then from ``here``."""
     beside = [folder / name for name in names]
-    return [Clip(name, near if near.exists() else here / name) for name, near in zip(names, beside, strict=True)]
+    return [
+        ListedClip(name, near if near.exists() else here / name) for name, near in zip(names, beside, strict=True)
+    ]
 
 
 def _names(path: Path) -> Iterator[str]:

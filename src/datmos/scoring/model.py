@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 from torch import Tensor
 
 from datmos.audio.decode import UnusableAudioError
+from datmos.audio.settings import AudioParams
 from datmos.core.device import mixed_precision
 from datmos.core.errors import DatmosError
 from datmos.core.files import read_json
@@ -19,9 +20,10 @@ from datmos.core.processes import ALONE
 from datmos.embedding.clip_encoder import FLOAT16_MAX
 from datmos.embedding.encoders.interface import Encoder
 from datmos.embedding.encoders.precision import find_checked_encoder, make_test_clip
-from datmos.heads.familiarity import TrainingDomain, load_domain
+from datmos.embedding.settings import EncoderParams
+from datmos.heads.familiarity import FILE, Familiarity, load_familiarity
+from datmos.heads.mixture import AspectChoice, mix
 from datmos.heads.saved import Models, load_models
-from datmos.params.schema import AudioParams, EncoderParams
 from datmos.scoring.windows import Windowing
 
 
@@ -42,7 +44,7 @@ class WindowModel(Protocol):
         aspects: names of the scores.
         scale: lowest and highest rating.
         windowing: how long its windows are, and at which rate.
-        domain: where its train clips lie; None if it does not know.
+        familiarity: where its train clips lie; None if it does not know.
         device: where it computes.
     """
 
@@ -51,7 +53,7 @@ class WindowModel(Protocol):
     aspects: list[str]
     scale: tuple[float, float]
     windowing: Windowing
-    domain: TrainingDomain | None
+    familiarity: Familiarity | None
     device: torch.device
 
     def prepare(self, waveform: Tensor) -> dict[str, Tensor]:
@@ -68,8 +70,7 @@ class WindowModel(Protocol):
 class HeadsOnEncoder:
     """The models of one folder of the pipeline, data/models/<strategy> or data/combinations/<name>.
 
-    The seeds are one predictor: the mixture of their Gaussians, of which mean and covariance are given (the law of
-    total covariance: mean of the covariances, plus covariance of the means).
+    The seeds are one predictor, the mixture of their Gaussians, of which mean and covariance are given.
 
     Attributes:
         encoder: the frozen model.
@@ -86,17 +87,19 @@ class HeadsOnEncoder:
         choice = folder / "choice.json"
         self.name = folder.resolve().name
         if choice.is_file():
-            self._choice: dict[str, str] = read_json(choice)
-            folders = {name: folder / name for name in dict.fromkeys(self._choice.values())}
+            chosen: dict[str, str] = read_json(choice)
+            folders = {name: folder / name for name in dict.fromkeys(chosen.values())}
         else:
             config = read_config(folder)
             self.name = config["strategy"]
-            self._choice = dict.fromkeys(config["aspects"], self.name)
+            chosen = dict.fromkeys(config["aspects"], self.name)
             folders = {self.name: folder}
         self.models = {name: load_models(own) for name, own in folders.items()}
         self.config = read_config(next(iter(folders.values())))
-        self.version = version_of(folders.values(), self._choice)
-        self.aspects = list(self._choice)
+        self.version = version_of(folders.values(), chosen)
+        self.aspects = list(chosen)
+        aspects_of = {name: heads.config["aspects"] for name, heads in self.models.items()}
+        self._choose = AspectChoice(chosen, aspects_of)
         low, high = self.config["head"]["scale"]
         self.scale = (float(low), float(high))
         self.device = device
@@ -104,7 +107,7 @@ class HeadsOnEncoder:
         self.encoder: Encoder = _find_encoder(self.config, audio.clip_seconds, device)
         self.encoder.load()
         self.windowing = Windowing(self.encoder.sample_rate, audio.clip_seconds, audio.min_seconds)
-        self.domain: TrainingDomain | None = load_domain(next(iter(folders.values())))
+        self.familiarity: Familiarity | None = load_familiarity(next(iter(folders.values())))
         for heads in self.models.values():
             heads.head.to(device)
 
@@ -120,39 +123,20 @@ class HeadsOnEncoder:
         frames = torch.stack(layers, dim=1).half()  # (B, L, D, T), the precision of data/embeddings
         if not bool((frames.abs() < FLOAT16_MAX).all()):  # false for NaN too
             raise UnusableAudioError("the encoder gives values that are not finite or exceed float16")
-        means, covariances = self._combined(frames.float())
-        mean = means.mean(axis=0)
-        apart = means - mean  # (M, B, A)
-        covariance = covariances.mean(axis=0) + np.einsum("mba,mbc->bac", apart, apart) / len(means)
-        assert self.domain is not None
-        return WindowScores(mean, covariance, self.domain.distance(pooled.mean(dim=2).cpu().numpy()))
+        parts = {name: self._predict(heads, frames.float()) for name, heads in self.models.items()}
+        mean, covariance = mix(*self._choose(parts))
+        assert self.familiarity is not None
+        return WindowScores(
+            mean.numpy(), covariance.numpy(), self.familiarity.distance(pooled.mean(dim=2).cpu().numpy())
+        )
 
-    def _combined(self, frames: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Each aspect by its strategy's heads: mean (M, B, A), covariance (M, B, A, A), float64.
-
-        Aspects of different strategies have no covariance (`datmos.evaluation.combination.combine_predictions`).
-        """
-        parts = {name: self._predict(heads, frames) for name, heads in self.models.items()}
-        rows = {name: list(heads.config["aspects"]) for name, heads in self.models.items()}
-        first = next(iter(parts.values()))[0]
-        means = np.empty((*first.shape[:2], len(self.aspects)))
-        covariances = np.zeros((*means.shape, len(self.aspects)))
-        for a, aspect in enumerate(self.aspects):
-            name = self._choice[aspect]
-            own_mean, own_covariance = parts[name]
-            means[..., a] = own_mean[..., rows[name].index(aspect)]
-            for b, other in enumerate(self.aspects):
-                if self._choice[other] == name:
-                    pair = rows[name].index(aspect), rows[name].index(other)
-                    covariances[..., a, b] = own_covariance[..., pair[0], pair[1]]
-        return means, covariances
-
-    def _predict(self, heads: Models, frames: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def _predict(self, heads: Models, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Means (M, B, A) and covariances (M, B, A, A), float64, on the CPU."""
         own = frames if heads.head.reads_layers else frames[:, 0]
         with mixed_precision(self.device):
             encoded = heads.head.encode(own)
         gaussian = heads.head.predict(encoded.h)
-        return gaussian.mean.double().cpu().numpy(), gaussian.covariance.double().cpu().numpy()
+        return gaussian.mean.double().cpu(), gaussian.covariance.double().cpu()
 
 
 def version_of(folders: Any, choice: Mapping[str, str]) -> str:
@@ -180,9 +164,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     config: dict[str, Any] = read_json(folder / "config.json")
     missing = [key for key in ("encoder_params", "audio", "strategy", "head") if key not in config]
+    missing += [FILE] if not (folder / FILE).is_file() else []
     if missing:
         raise DatmosError(
-            f"{folder}/config.json has no {', '.join(missing)}: the model was trained by an earlier version of "
+            f"{folder}: has no {', '.join(missing)}: the model was trained by an earlier version of "
             "datmos. Run `dvc repro` to train it again."
         )
     return config

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datmos.core.files import replacing
-from datmos.scoring.inputs import Clip
+from datmos.scoring.inputs import ListedClip
 from datmos.scoring.score import Failure, Score
 from datmos.scoring.scorer import Scorer
 
@@ -37,7 +37,7 @@ class Layout:
         hop = scorer.model.windowing.seconds if hop_seconds is None else hop_seconds
         self.constant: Row = {"model": scorer.name, "version": scorer.version, "hop_s": hop}
 
-    def row(self, clip: Clip, result: Score | Failure) -> Row:
+    def row(self, clip: ListedClip, result: Score | Failure) -> Row:
         """Return the row of a clip."""
         scored = result if isinstance(result, Score) else None
         row: Row = {"path": clip.name}
@@ -54,7 +54,7 @@ class Layout:
             row["timeline"] = None if scored is None else _timeline(scored)
         return row
 
-    def is_current(self, row: Row, clip: Clip) -> bool:
+    def is_current(self, row: Row, clip: ListedClip) -> bool:
         """Tell whether a row read back is what scoring the clip would give: same file, model and settings."""
         wanted = self.constant | file_facts(clip.path)
         return (

@@ -15,7 +15,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from datmos.core.errors import DatmosError
-from datmos.scoring.inputs import Clip, find_clips
+from datmos.scoring.inputs import ListedClip, find_clips
 from datmos.scoring.options import Options, check_aspects, hop_of
 from datmos.scoring.rows import CsvLines, Layout, Row, json_line, read_rows, write_rows
 from datmos.scoring.scorer import Scorer, load
@@ -81,7 +81,7 @@ class Partial:
         self.path = output.with_name(f"{output.name}.partial")
         self.places: dict[str, int] = {}
 
-    def take(self, wanted: dict[str, Clip], layout: Layout, finished: Iterable[Row]) -> None:
+    def take(self, wanted: dict[str, ListedClip], layout: Layout, finished: Iterable[Row]) -> None:
         """Keep the current rows of a run that was stopped, and of a finished one."""
         found: Iterator[Row] = (row for rows in (self._rows(), finished) for row in rows)
         fresh = self.path.with_name(f"{self.path.name}.new")
@@ -128,7 +128,7 @@ def _decoded(line: bytes) -> Row:
     return row
 
 
-def _prepare(options: Options) -> tuple[list[Clip], Scorer, Layout]:
+def _prepare(options: Options) -> tuple[list[ListedClip], Scorer, Layout]:
     clips = find_clips(options.inputs, sys.stdin)
     scorer = load(options.model, options.device, options.revision)
     check_aspects(options.minima, scorer.aspects)
@@ -136,7 +136,7 @@ def _prepare(options: Options) -> tuple[list[Clip], Scorer, Layout]:
 
 
 def _rows(
-    clips: list[Clip], scorer: Scorer, layout: Layout, options: Options, no_bar: bool = False
+    clips: list[ListedClip], scorer: Scorer, layout: Layout, options: Options, no_bar: bool = False
 ) -> Generator[Row, None, None]:
     """Score clips and yield their rows in order, with a progress bar if standard error is a terminal."""
     seconds = 0.0

@@ -112,8 +112,8 @@ def make_score(path: str | None, model: WindowModel, cut: Windows, scored: list[
     covariances = np.array([np.eye(count) if w.covariance is None else w.covariance for w in scored])
     mean, covariance = combine(means, covariances, weights)
     distances = np.array([nothing if w.distance is None else w.distance for w in scored])
-    distance = None if model.domain is None else float(np.nansum(distances * weights))
-    percentile = None if model.domain is None or distance is None else model.domain.percentile(distance)
+    distance = None if model.familiarity is None else float(np.nansum(distances * weights))
+    percentile = None if model.familiarity is None or distance is None else model.familiarity.percentile(distance)
     stds = np.sqrt(covariances.diagonal(axis1=1, axis2=2))
     table = {"start_s": starts / rate, "end_s": np.minimum(cut.ends(starts) / rate, cut.seconds), "weight": weights}
     for a, aspect in enumerate(aspects):

@@ -26,7 +26,7 @@ from datmos.scoring.loading import load_model
 from datmos.scoring.model import WindowModel
 from datmos.scoring.score import Failure, Score
 
-Clip = str | PathLike[str] | np.ndarray | Tensor
+AnyClip = str | PathLike[str] | np.ndarray | Tensor
 MOST_CHANNELS = 64  # more are taken for samples in the wrong dimension
 
 
@@ -74,10 +74,10 @@ class Scorer:
         return f"<Scorer {self.name} (version {self.version}) of {', '.join(self.aspects)}>"
 
     @overload
-    def score(self, clips: Clip, sample_rate: int | None = ..., **options: Any) -> Score: ...
+    def score(self, clips: AnyClip, sample_rate: int | None = ..., **options: Any) -> Score: ...
 
     @overload
-    def score(self, clips: Sequence[Clip], sample_rate: int | None = ..., **options: Any) -> list[Score]: ...
+    def score(self, clips: Sequence[AnyClip], sample_rate: int | None = ..., **options: Any) -> list[Score]: ...
 
     def score(self, clips: Any, sample_rate: int | None = None, **options: Any) -> Any:
         """Score a clip, or a list of them.
@@ -106,7 +106,7 @@ class Scorer:
 
     def stream(
         self,
-        clips: Iterable[Clip],
+        clips: Iterable[AnyClip],
         sample_rate: int | None = None,
         *,
         hop_seconds: float | None = None,
@@ -135,7 +135,7 @@ class Scorer:
         return engine.run(_item(clip, sample_rate) for clip in clips)
 
 
-def _item(clip: Clip, sample_rate: int | None) -> Item:
+def _item(clip: AnyClip, sample_rate: int | None) -> Item:
     if isinstance(clip, str | PathLike):
         path = fspath(clip)
         return Item(path, lambda: read_blocks(Path(path)))

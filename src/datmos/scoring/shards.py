@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datmos.audio.decode import file_digest
 from datmos.core.errors import DatmosError
-from datmos.core.files import read_json, write_json
-from datmos.scoring.inputs import Clip, locate
+from datmos.core.files import file_digest, read_json, write_json
+from datmos.scoring.inputs import ListedClip, locate
 from datmos.scoring.options import Options, check_aspects, hop_of
 from datmos.scoring.rows import Layout, Row, write_rows
 from datmos.scoring.scorer import Scorer, load
@@ -54,7 +53,7 @@ class Sharding(NamedTuple):
         """Shards that need not be computed: both files are there."""
         return [shard for shard in range(self.shards) if self.note(shard).is_file() and self.file(shard).is_file()]
 
-    def read(self, shard: int) -> list[Clip]:
+    def read(self, shard: int) -> list[ListedClip]:
         """Read the clips of a shard; memory holds one row group of the manifest at a time."""
         start, stop = shard * self.size, min((shard + 1) * self.size, self.clips)
         names: list[str] = []

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import torch
 
-from datmos.core.errors import DatmosError, listing, nearest
+from datmos.core.errors import DatmosError
 from datmos.core.files import read_json, replacing, write_json, write_text
-from datmos.core.places import MODELS, PLACES
-from datmos.embedding.encoders.registry import find_encoder
-from datmos.heads.familiarity import load_domain, save_domain
+from datmos.core.places import find_models
+from datmos.embedding.encoders.finder import find_encoder
+from datmos.embedding.settings import EncoderParams
+from datmos.heads.familiarity import load_familiarity, save_familiarity
 from datmos.heads.saved import load_models, save_models
-from datmos.params.schema import EncoderParams
 from datmos.scoring.model import read_config
 from datmos.sharing.card import write_card
 from datmos.sharing.contents import Contents, describe_finetuned, describe_heads
@@ -102,26 +102,6 @@ def _copy_finetuned(folder: Path, target: Path, wishes: Wishes, params: Mapping[
     return describe_finetuned(config, params.get("finetune", {}).get("encoder"))
 
 
-def find_models(project: Path, name: str) -> Path:
-    """Return the folder of a strategy's or combination's models.
-
-    Raises:
-        DatmosError: there is none.
-    """
-    for place in PLACES:
-        if (project / place / name).is_dir():
-            return project / place / name
-    known = [
-        path.name
-        for place in PLACES
-        for path in sorted((project / place).glob("*"))
-        if path.is_dir() and not path.name.startswith(".")
-    ]
-    if not known:
-        raise DatmosError(f"no models in {MODELS} (looked in {project.resolve()}); run `dvc repro train` first")
-    raise DatmosError(f"no models '{name}'{nearest(name, known)} Expected one of: {listing(known)}")
-
-
 def _portable(config: dict[str, Any], reference: str | None) -> dict[str, Any]:
     """Make a config that means the same on another machine, and runs no code there that nobody has asked for."""
     params, encoder = dict(config["encoder_params"]), dict(config["encoder"])
@@ -152,7 +132,7 @@ def _copy_models(source: Path, target: Path, config: dict[str, Any]) -> None:
         for member, seed in enumerate(models.seeds)
     }
     save_models(target, config, weights)
-    save_domain(target, load_domain(source))
+    save_familiarity(target, load_familiarity(source))
 
 
 def _write_onnx(

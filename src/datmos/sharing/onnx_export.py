@@ -23,6 +23,7 @@ from datmos.core.files import replacing
 from datmos.core.seeding import derive_seed
 from datmos.embedding.encoders.interface import Encoder
 from datmos.heads.interface import Head
+from datmos.heads.mixture import AspectChoice, mix
 from datmos.heads.saved import Models
 
 LARGEST = 2**31 - 2**26  # bytes of weights; an ONNX file is a protobuf message, which ends at 2 GiB
@@ -46,15 +47,13 @@ class Predictor(nn.Module):
         self.heads = nn.ModuleDict(
             {name: copy.deepcopy(models.head).cpu().train() for name, models in parts.items()}
         )
-        self.places = {name: [models.config["aspects"].index(a) for a in choice] for name, models in parts.items()}
+        self.choose = AspectChoice(choice, {name: models.config["aspects"] for name, models in parts.items()})
         self.spread = {name: bool(models.head.spread.any()) for name, models in parts.items()}
         self.reads_layers = any(models.head.reads_layers for models in parts.values())
-        chosen = list(choice.values())
-        self.owner = {name: torch.tensor([own == name for own in chosen]) for name in parts}
 
     def forward(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, D, T), or (B, L, D, T) for heads that read layers, to mean (B, A) and covariance (B, A, A)."""
-        means, covariances = torch.zeros(()), torch.zeros(())
+        parts = {}
         for name, head in cast(Mapping[str, Head], self.heads).items():
             frames = embeddings
             if embeddings.dim() == 4 and not head.reads_layers:
@@ -63,14 +62,8 @@ class Predictor(nn.Module):
             covariance = gaussian.covariance  # (M, B, A, A)
             if self.spread[name]:
                 covariance = (head.spread @ head.spread.mT).unsqueeze(1).expand_as(covariance)
-            places, owner = self.places[name], self.owner[name]
-            # an aspect from this strategy; two aspects from it keep their covariance, others have none
-            means = means + torch.where(owner, gaussian.mean[..., places], 0.0)
-            both = owner.unsqueeze(0) & owner.unsqueeze(1)
-            covariances = covariances + torch.where(both, covariance[..., places, :][..., places], 0.0)
-        mean = means.mean(dim=0)
-        apart = means - mean
-        return mean, covariances.mean(dim=0) + (apart.unsqueeze(-1) * apart.unsqueeze(-2)).mean(dim=0)
+            parts[name] = gaussian.mean, covariance
+        return mix(*self.choose(parts))
 
 
 class WholeModel(nn.Module):

@@ -13,9 +13,10 @@ import yaml
 
 from datmos.core.errors import DatmosError
 from datmos.core.files import read_json
+from datmos.core.places import PREDICTIONS
 
 COUNTED = ("clips", "excluded", "hours", "systems", "aspects")  # of metrics/manifest.json, for each split
-METRICS = ("mse", "srcc")
+REPORTED_METRICS = ("mse", "srcc")
 
 
 def describe_provenance(project: Path, name: str, models: Path) -> dict[str, Any]:
@@ -115,14 +116,14 @@ def _describe_dvc(project: Path, models: Path, results: Path, lock: Mapping[str,
 
 def _stale_comparison(project: Path, lock: Mapping[str, Any]) -> list[str]:
     """Return the file of intervals and comparisons if it is not of the predictions that are there."""
-    file, predictions = "metrics/significance.json", project / "data/predictions"
+    file, predictions = "metrics/significance.json", project / PREDICTIONS
     made = _find_output(lock, file)
     if not (project / file).is_file() or not predictions.is_dir():
         return []
     if made is None or file_md5(project / file) != made[1]:
         return [file]
     read = {dep["path"]: dep["md5"] for dep in lock[made[0]]["deps"]}
-    return [] if read.get("data/predictions") == folder_md5(predictions) else [file]
+    return [] if read.get(PREDICTIONS.as_posix()) == folder_md5(predictions) else [file]
 
 
 def _params(lock: Mapping[str, Any], made: tuple[str, str] | None) -> dict[str, Any] | None:
@@ -202,7 +203,7 @@ def _results(metrics: Path, name: str) -> dict[str, Any] | None:
     found = {}
     for aspect, levels in scores.pop(name).items():
         found[aspect] = {"evaluated_on": levels["evaluated_on"]}
-        for metric in METRICS:
+        for metric in REPORTED_METRICS:
             others = {
                 other: own[aspect]["system"][metric]["mean"] for other, own in scores.items() if aspect in own
             }

@@ -1,35 +1,20 @@
-"""The adversary: a domain classifier behind a gradient reversal layer."""
+"""The adversaries of a strategy: each a domain classifier behind a gradient reversal, weighted by its lambda.
+
+Each classifier learns to read its domains from h, the encoder of the head to hide them (paper, arXiv 2603.16201).
+With lambda 0 the classifier learns too, but nothing flows back from it: its accuracy tells what h gives away.
+"""
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from datmos.heads.stacked import Linear, perceptron
-
-NEVER = -1e9  # logit of a domain that a member does not have; finite, so that 0 times it is 0
-
-
-class _Reverse(torch.autograd.Function):
-    @staticmethod
-    def forward(context: Any, x: Tensor, scale: float) -> Tensor:
-        context.scale = scale
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(context: Any, *gradients: Any) -> Any:
-        return -context.scale * gradients[0], None
-
-
-def reverse_gradient(x: Tensor, scale: float) -> Tensor:
-    """Return ``x``; on the way back multiply the gradient by ``-scale``.
-
-    Ganin et al., "Domain-Adversarial Training of Neural Networks" (arXiv 1505.07818), equations 16 and 17.
-    """
-    reversed_x: Tensor = _Reverse.apply(x, scale)
-    return reversed_x
+from datmos.core.device import mixed_precision
+from datmos.core.seeding import torch_seed
+from datmos.heads.stacked import stack
+from datmos.training.classifier import DomainClassifier
+from datmos.training.objective import Batch, Setup, Term
 
 
 def warm_up(progress: float) -> float:
@@ -52,62 +37,104 @@ def loss_weights(lambda_: float, rule: str) -> tuple[float, float]:
     return lambda_, lambda_ if rule == "lambda" else 1.0
 
 
-class DomainClassifier(nn.Module):
-    """Predicts the domain from h (paper: 64 -> 32 -> D logits); M members, made with one.
-
-    With score bins it is also told which bin a clip's score is in, so that it can only punish what h says of the
-    domain *beyond* what the score says of it. Where source and score depend on each other, a classifier without
-    bins punishes h for knowing the score. Li et al., "Deep Domain Generalization via Conditional Invariant
-    Adversarial Networks" (ECCV 2018), for classes; here bins of the score are the classes.
+class Adversary(nn.Module):
+    """One domain classifier behind a gradient reversal, of M members.
 
     Args:
-        width: of h.
-        domains: how many there are.
-        bins: of the score; 1 for none.
-        padded: logits to return, `NEVER` for those beyond ``domains``: for members with fewer domains than others.
+        classifier: of all members.
+        lambda_: how much it counts.
+        rule: ``train.reversal``.
+        smoothing: of the labels, in [0, 1).
+
+    Attributes:
+        weight: of its cross-entropy in the loss.
     """
 
-    present: Tensor  # (M, padded) bool
-
-    def __init__(self, width: int, domains: int, bins: int = 1, padded: int | None = None) -> None:
+    def __init__(self, classifier: DomainClassifier, lambda_: float, rule: str, smoothing: float = 0.0) -> None:
         super().__init__()
-        padded = padded or domains
-        self.bins = bins
-        self.layers = perceptron(width + (bins if bins > 1 else 0), 64, 32, domains)
-        last = self.layers[-1]
-        assert isinstance(last, Linear)
-        assert last.bias is not None
-        last.weight = nn.Parameter(functional.pad(last.weight.detach(), (0, 0, 0, padded - domains)))
-        last.bias = nn.Parameter(functional.pad(last.bias.detach(), (0, padded - domains)))
-        self.register_buffer("present", (torch.arange(padded) < domains).unsqueeze(0))
+        self.classifier, self.smoothing = classifier, smoothing
+        self.weight, self.reversal = loss_weights(lambda_, rule)
 
-    def forward(self, h: Tensor, reversal: float, score_bins: Tensor | None = None) -> Tensor:
-        """Map h (M, B, width) and, if there are bins, those of the clips (M, B) to logits (M, B, padded).
-
-        The gradient at h is scaled by ``-reversal``.
-        """
-        x = reverse_gradient(h, reversal)
-        if self.bins > 1:
-            assert score_bins is not None
-            x = torch.cat([x, functional.one_hot(score_bins, self.bins).to(x.dtype)], dim=-1)
-        logits: Tensor = self.layers(x).float()
-        return logits.masked_fill(~self.present.unsqueeze(1), NEVER)
-
-    def loss(self, logits: Tensor, domains: Tensor, smoothing: float) -> Tensor:
-        """Cross-entropy of every clip, nats, shape (M, B).
-
-        Environment label smoothing (Zhang et al., "Free Lunch for Domain Adversarial Training", arXiv 2302.00194,
-        equation 1): the target is 1 - smoothing for the clip's own domain and smoothing / (D - 1) for each other.
+    def forward(
+        self, view: Tensor, domains: Tensor, bins: Tensor | None = None, strength: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """Read domains from h.
 
         Args:
-            logits: what `forward` returned.
+            view: what it sees of h, (M, B, W).
             domains: of the clips, int64, (M, B).
-            smoothing: in [0, 1).
+            bins: of the clips' scores, (M, B), for a classifier that is told them.
+            strength: a further factor of the reversed gradient.
+
+        Returns:
+            Cross-entropy of every clip, nats, and 1.0 where the domain was read right; (M, B) each.
         """
-        log_probability = functional.log_softmax(logits, dim=-1)
-        own = log_probability.gather(-1, domains.unsqueeze(-1)).squeeze(-1)
-        if smoothing == 0:
-            return -own
-        others = (self.present.sum(dim=1)[:, None] - 1).clamp(min=1)  # (M, 1)
-        every = (log_probability * self.present.unsqueeze(1)).sum(dim=-1)
-        return -((1 - smoothing) * own + smoothing * (every - own) / others)
+        with mixed_precision(view.device):
+            logits = self.classifier(view, self.reversal * strength, bins)
+        entropy = self.classifier.loss(logits, domains, self.smoothing)
+        return entropy, (logits.argmax(dim=-1) == domains).float()
+
+
+class Adversaries(Term):
+    """All adversaries of a strategy: the sum of ``weight * mean cross-entropy``."""
+
+    bins: Tensor  # of the train clips' scores, (N,)
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        strategy, labels = setup.strategy, setup.domains
+        self.warms_up = strategy.warm_up
+        self.columns = adversary_columns(setup.branches)
+        self.adversaries = [
+            Adversary(
+                _stacked_classifier(setup, branch, labels[..., branch]),
+                lambda_,
+                setup.train.reversal,
+                strategy.label_smoothing,
+            )
+            for branch, lambda_ in enumerate(strategy.lambda_)
+        ]
+        self.classifier = nn.ModuleList(adversary.classifier for adversary in self.adversaries)
+        self.register_buffer("bins", bin_scores(setup.ratings.normalise(setup.scores), strategy.score_bins))
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Weighted cross-entropy; cross-entropy and accuracy of each adversary."""
+        total, seen = torch.zeros(()), []
+        strength = warm_up(batch.progress) if self.warms_up else 1.0
+        for branch, adversary in enumerate(self.adversaries):
+            view = batch.views[branch % len(batch.views)]
+            entropy, hits = adversary(view, batch.domains[..., branch], self.bins[batch.clips], strength)
+            total = total + adversary.weight * entropy.mean(dim=1)
+            seen += [entropy.mean(dim=1), hits.mean(dim=1)]
+        return total, torch.stack(seen, dim=1)
+
+    def models(self) -> dict[str, nn.Module]:
+        """The classifiers, saved beside the head."""
+        return {"classifier": self.classifier}
+
+
+def adversary_columns(branches: Sequence[str]) -> tuple[str, ...]:
+    """Name what the curves say of each adversary; ``branches``: one name each, or ("",) for one alone."""
+    return tuple(
+        f"{quantity}{branch and '_'}{branch}"
+        for branch in branches
+        for quantity in ("adversarial_loss", "domain_accuracy")
+    )
+
+
+def bin_scores(normal_scores: Tensor, bins: int) -> Tensor:
+    """Cut clips into ``bins`` of equal size by the mean of their z-scored aspects (N, A); int64, (N,)."""
+    rank = normal_scores.mean(dim=1).argsort(stable=True).argsort(stable=True)
+    return rank * bins // len(rank)
+
+
+def _stacked_classifier(setup: Setup, branch: int, labels: Tensor) -> DomainClassifier:
+    """Make one branch's classifier for all members, labels (M, N); those with fewer domains are padded."""
+    counts = (labels.amax(dim=1) + 1).tolist()
+    made = []
+    for seed, count in zip(setup.seeds, counts, strict=True):
+        with torch_seed("adversary", seed, branch):
+            made.append(
+                DomainClassifier(setup.head.view_width, count, setup.strategy.score_bins, padded=max(counts))
+            )
+    return stack(made)

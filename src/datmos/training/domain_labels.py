@@ -1,18 +1,31 @@
 """The domains of the train clips, as a training reads them."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from datmos.core.errors import DatmosError
-from datmos.params.schema import FinetuneStrategyParams, StrategyParams
+from datmos.core.settings import AdversaryParams
 
 
-def match_domains(
-    manifest: pd.DataFrame, domains: pd.DataFrame, strategy: StrategyParams | FinetuneStrategyParams
-) -> Tensor:
-    """Return the domains of every train clip, int64, (N, branches), in the manifest's order.
+class DomainLabels(NamedTuple):
+    """Labels of N clips, one for each adversary."""
+
+    labels: Tensor  # int64, (N, branches); of M members (M, N, branches)
+    branches: tuple[str, ...]  # name of each adversary; ("",) for one alone
+
+
+def match_domains(manifest: pd.DataFrame, domains: pd.DataFrame, strategy: AdversaryParams) -> DomainLabels:
+    """Return the domains of every train clip, in the manifest's order.
+
+    Args:
+        manifest: all clips.
+        domains: table of the train clips: clip_id, and a column of labels for each adversary.
+        strategy: the entry of params.yaml.
 
     Raises:
         DatmosError: a clip without a domain; or, for an adversary with lambda above 0, fewer than two domains, or a
@@ -38,4 +51,10 @@ def match_domains(
                 f"domains 'source': domain {sizes.idxmin()} has one train clip; every source needs two or more "
                 f"(sizes: {sizes.to_dict()}). Look for a slip in its name, or add clips."
             )
-    return torch.from_numpy(labels.to_numpy(dtype=np.int64, copy=True))
+    names = tuple(labels.columns) if labels.shape[1] > 1 else ("",)
+    return DomainLabels(torch.from_numpy(labels.to_numpy(dtype=np.int64, copy=True)), names)
+
+
+def of_members(each: Sequence[DomainLabels]) -> DomainLabels:
+    """Put the labels of M members together."""
+    return DomainLabels(torch.stack([own.labels for own in each]), each[0].branches)

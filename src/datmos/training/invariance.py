@@ -1,11 +1,11 @@
 """Ways to ask a model for the same behaviour in every domain, other than an adversary.
 
 Each makes one objective a member of the losses of its clips, given how many domains every member has. A new one
-is one class and one line of `INVARIANCES` (and its name in params.py).
+is one class and one line of `datmos.training.settings.INVARIANCES`.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -106,14 +106,6 @@ class GroupDro(nn.Module):
         raised = self.log_shares + self.weight * (means.detach() * present)
         self.log_shares.copy_(raised.log_softmax(dim=1))
         return (self.log_shares.exp() * means).sum(dim=1)
-
-
-INVARIANCES: dict[str, Callable[[Sequence[int], float], nn.Module]] = {
-    "none": Mean,
-    "coral": Coral,
-    "v_rex": VRex,
-    "group_dro": GroupDro,
-}
 
 
 def _mean_squares_apart(x: Tensor, usable: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Task losses: each maps predicted distributions and the true scores to one number a clip.
 
-A member's loss is the mean over its clips. A new loss is one function and one line of `TASK_LOSSES` (and its name
-in params.py).
+A member's loss is the mean over its clips. A new loss is one function and one line of
+`datmos.training.settings.TASK_LOSSES`.
 """
 
 import math
@@ -17,7 +17,7 @@ LEAST_LOG_DET = 1e-6  # of the authors' code
 RANKING_MARGIN, QUALITY_WEIGHT = 0.2, 6.0  # of QAMRO
 
 
-class Ratings(NamedTuple):
+class RatingScale(NamedTuple):
     """What is known of the scores: mean and standard deviation of the train clips, and the rating scale."""
 
     mean: Tensor  # (A,)
@@ -25,8 +25,27 @@ class Ratings(NamedTuple):
     low: float
     high: float
 
+    def normalise(self, scores: Tensor) -> Tensor:
+        """Z-score ratings (..., A)."""
+        return (scores - self.mean) / self.std
 
-def gaussian_nll(predicted: Gaussian, scores: Tensor, ratings: Ratings) -> Tensor:
+    def to(self, device: torch.device) -> "RatingScale":
+        """Return the same on a device."""
+        return self._replace(mean=self.mean.to(device), std=self.std.to(device))
+
+
+def scale_of(scores: Tensor, scale: tuple[float, float]) -> RatingScale:
+    """Describe the scores (N, A) of the train clips on a rating scale, lowest and highest."""
+    return RatingScale(scores.mean(0), scores.std(0, correction=0).clamp(min=1e-6), *scale)
+
+
+def point_loss(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Mark a loss that trains the mean alone: the covariance is then that of errors on validation clips."""
+    loss.is_point = True  # type: ignore[attr-defined]
+    return loss
+
+
+def gaussian_nll(predicted: Gaussian, scores: Tensor, ratings: RatingScale) -> Tensor:
     """Exact negative log-likelihood of a multivariate Gaussian.
 
     ``(A log 2 pi + log det C + (y - m)' C^-1 (y - m)) / 2`` with C = F F': the log-determinant is twice the sum
@@ -44,7 +63,7 @@ def gaussian_nll(predicted: Gaussian, scores: Tensor, ratings: Ratings) -> Tenso
     return (scores.shape[-1] * math.log(2 * math.pi) + log_det + distance) / 2
 
 
-def gaussian_nll_floored(predicted: Gaussian, scores: Tensor, ratings: Ratings) -> Tensor:
+def gaussian_nll_floored(predicted: Gaussian, scores: Tensor, ratings: RatingScale) -> Tensor:
     """`gaussian_nll` as the authors' code has it: log-determinant of at least 1e-6, and without the constant.
 
     ``(max(log det C, 1e-6) + (y - m)' C^-1 (y - m)) / 2``: there is no reward for certainty beyond a covariance of
@@ -57,12 +76,14 @@ def gaussian_nll_floored(predicted: Gaussian, scores: Tensor, ratings: Ratings) 
     return (log_det.clamp(min=LEAST_LOG_DET) + distance) / 2
 
 
-def squared_error(predicted: Gaussian, scores: Tensor, ratings: Ratings) -> Tensor:
+@point_loss
+def squared_error(predicted: Gaussian, scores: Tensor, ratings: RatingScale) -> Tensor:
     """Squared error of the mean, averaged over aspects: squared rating points, (M, B)."""
     return (predicted.mean - scores).square().mean(dim=-1)
 
 
-def qamro(predicted: Gaussian, scores: Tensor, ratings: Ratings) -> Tensor:
+@point_loss
+def qamro(predicted: Gaussian, scores: Tensor, ratings: RatingScale) -> Tensor:
     """Quality-aware adaptive margin ranking (Wang et al., "QAMRO", arXiv 2508.08957), on z-scored labels.
 
     Per aspect: squared error + absolute error + the mean over pairs of clips of
@@ -73,7 +94,7 @@ def qamro(predicted: Gaussian, scores: Tensor, ratings: Ratings) -> Tensor:
     Returns:
         Shape (M, B); a clip's pairs count as its own, so that the mean over clips is the loss.
     """
-    y, p = ((x - ratings.mean) / ratings.std for x in (scores, predicted.mean))  # (M, B, A)
+    y, p = (ratings.normalise(x) for x in (scores, predicted.mean))  # (M, B, A)
     place = ((scores - ratings.low) / (ratings.high - ratings.low)).clamp(0, 1)
     difference = y.unsqueeze(2) - y.unsqueeze(1)  # (M, B, B, A)
     weight = 1 + QUALITY_WEIGHT * (place.unsqueeze(2) + place.unsqueeze(1)) / 2
@@ -88,12 +109,3 @@ def _log_det_and_distance(predicted: Gaussian, scores: Tensor) -> tuple[Tensor, 
     mean, factor = predicted
     z = torch.linalg.solve_triangular(factor, (scores - mean).unsqueeze(-1), upper=True).squeeze(-1)  # (M, B, A)
     return 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1), z.square().sum(-1)
-
-
-TASK_LOSSES: dict[str, Callable[[Gaussian, Tensor, Ratings], Tensor]] = {
-    "gaussian_nll": gaussian_nll,
-    "gaussian_nll_floored": gaussian_nll_floored,
-    "squared_error": squared_error,
-    "qamro": qamro,
-}
-POINT_LOSSES = frozenset({"squared_error", "qamro"})  # train the mean alone

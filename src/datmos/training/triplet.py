@@ -4,6 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from datmos.training.objective import Batch, Setup, Term
+from datmos.training.settings import StrategyParams
+
 SIZE, MARGIN = 256, 0.2
 
 
@@ -66,3 +69,25 @@ class TripletBuffer(nn.Module):
         self.scores[:, places] = scores[:, -SIZE:]
         self.clips[:, places] = clips[:, -SIZE:]
         self.pushed += h.shape[1]
+
+
+class Triplets(Term):
+    """The triplet loss of `TripletBuffer`, weighted by ``strategy.triplet``."""
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.weight, self.ratings = setup.strategy.triplet, setup.ratings
+        self.buffer = TripletBuffer(len(setup.seeds), setup.head.width, setup.scores.shape[1])
+
+    @classmethod
+    def is_wanted(cls, strategy: StrategyParams) -> bool:
+        """With a weight above 0."""
+        return strategy.triplet > 0
+
+    def loss(self, batch: Batch) -> tuple[Tensor, None]:
+        """The weighted loss."""
+        return self.weight * self.buffer.loss(batch.h, self.ratings.normalise(batch.scores), batch.clips), None
+
+    def after_step(self, batch: Batch) -> None:
+        """Put the batch into the buffer."""
+        self.buffer.push(batch.h, self.ratings.normalise(batch.scores), batch.clips)

@@ -1,38 +1,34 @@
 """How many domains there should be: one strategy trained anew for every K (paper, arXiv 2603.16201, Fig. 5)."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
-from datmos.core.clips import COUNTERFACTUAL
 from datmos.core.device import pick_device
-from datmos.core.store import EmbeddingStore
-from datmos.evaluation.metrics import evaluate_predictions
+from datmos.domains.settings import DomainParams
 from datmos.heads.predict import predict_clips
-from datmos.params.schema import Params
-from datmos.trials.trial import train_trials, with_k
+from datmos.training.settings import StrategyParams
+from datmos.training.strategy import Study
+from datmos.trials.trial import train_trials
 
 
-def score_every_k(
-    params: Params, name: str, manifest: pd.DataFrame, store: EmbeddingStore
-) -> dict[int, dict[str, dict[str, Any]]]:
-    """Label, train, predict and score the strategy ``name`` with every K of the params and every seed, all at once.
+def predict_every_k(
+    study: Study, name: str, strategy: StrategyParams, domains: DomainParams, ks: Sequence[int]
+) -> pd.DataFrame:
+    """Label, train and predict the eval clips with every K and every seed, all at once.
 
     Returns:
-        ``{k: {aspect: {metric: summary}}}`` of the system-level metrics, as `evaluate_predictions` has them.
+        What `predict_clips` returns, with ``k`` as first column; no rows without a K.
 
     Raises:
-        DatmosError: see `train_trials`, `evaluate_predictions`.
+        DatmosError: see `train_trials`.
     """
-    ks = params.granularity.k
-    if not ks:
-        return {}
-    models = train_trials([with_k(params, name, k) for k in ks], name, manifest, store)
-    evaluated = manifest[manifest["split"] != COUNTERFACTUAL]
-    clip_ids = list(evaluated.loc[evaluated["split"] == "eval", "clip_id"])
-    scores = {}
-    for k, of_k in zip(ks, models, strict=True):
-        predictions = predict_clips(of_k, store, clip_ids, pick_device())
-        metrics = evaluate_predictions(predictions, evaluated, params.data.aspects)
-        scores[k] = {aspect: own["system"] for aspect, own in metrics.items()}
-    return scores
+    evaluated = list(study.manifest.loc[study.manifest["split"] == "eval", "clip_id"])
+    trials = [domains.with_k(strategy.domains, k) for k in ks]
+    models = train_trials(study, name, strategy, trials) if ks else []
+    tables = [
+        predict_clips(of_k, study.store, evaluated, pick_device()).assign(k=k)
+        for k, of_k in zip(ks, models, strict=True)
+    ]
+    predictions = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"clip_id": [], "seed": []})
+    return predictions.assign(k=predictions["k"].astype("int32") if tables else [])

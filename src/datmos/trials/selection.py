@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from datmos.core.clips import natural_clips
 from datmos.core.device import pick_device
 from datmos.core.errors import DatmosError
-from datmos.core.store import EmbeddingStore
+from datmos.domains.settings import RULES, DomainParams
 from datmos.heads.predict import predict_clips
-from datmos.params.schema import NUMBERED, Params
-from datmos.trials.trial import train_trials, with_k
+from datmos.training.settings import StrategyParams
+from datmos.training.strategy import Study
+from datmos.trials.trial import train_trials
 
 Folds = Iterator[tuple[pd.DataFrame, pd.DataFrame]]  # clips to learn from (train and valid), clips to be scored on
 
@@ -32,7 +34,7 @@ def leave_one_source_out(clips: pd.DataFrame) -> Folds:
 
     Yields a fold a source, alphabetically.
     """
-    natural = clips[clips["split"].isin(["train", "valid"])]
+    natural = natural_clips(clips)
     for source in sorted(natural["source"].unique()):
         yield natural[natural["source"] != source], natural[natural["source"] == source]
 
@@ -58,7 +60,7 @@ class Candidate(NamedTuple):
 
 
 def list_candidates(
-    params: Params, name: str, lambdas: Sequence[float] | None, ks: Sequence[int] | None
+    name: str, strategy: StrategyParams, lambdas: Sequence[float] | None, ks: Sequence[int] | None
 ) -> list[Candidate]:
     """Combine every lambda with every K; None stands for what the params say.
 
@@ -66,12 +68,11 @@ def list_candidates(
         DatmosError: K is given, but the domains of the strategy have none; lambda is given, but the strategy has
             several; or a value is out of range.
     """
-    strategy = params.strategies[name]
     if lambdas and len(strategy.lambda_) > 1:
         raise DatmosError(
             f"--lambda: '{name}' has {len(strategy.lambda_)} adversaries; set strategies.{name}.lambda instead"
         )
-    if ks and strategy.domains not in NUMBERED:
+    if ks and RULES[strategy.domains].numbered_by is None:
         raise DatmosError(
             f"--k: the domains of '{name}' are '{strategy.domains}', whose number is given; leave --k out"
         )
@@ -85,23 +86,23 @@ def list_candidates(
 
 
 def score_candidates(
-    params: Params,
+    study: Study,
     name: str,
+    strategy: StrategyParams,
+    domains: DomainParams,
     candidates: Sequence[Candidate],
     criterion: str,
-    manifest: pd.DataFrame,
-    store: EmbeddingStore,
 ) -> Iterator[dict[str, Any]]:
-    """Train the strategy ``name`` with every candidate's settings and score it, one after the other.
+    """Train a strategy with every candidate's settings and score it, one after the other.
 
     Args:
-        params: all others stay as they are here, the seeds among them.
+        study: what to learn from.
         name: of the strategy.
+        strategy: its entry in params.yaml; what a candidate does not name stays as it is.
+        domains: likewise.
         candidates: what `list_candidates` returned.
         criterion: of `CRITERIA`. All but the oracle are given the natural clips alone, so they can't read an eval
             rating.
-        manifest: all clips.
-        store: their embeddings.
 
     Yields:
         ``{"lambda", "k", "aspects": {aspect: {"mse", "seeds"}}, "mse", "std", "seeds"}``: the squared error of
@@ -111,21 +112,22 @@ def score_candidates(
     Raises:
         DatmosError: see `train_trials`; or there is only one source to leave out.
     """
-    visible = manifest if criterion == "oracle" else manifest[manifest["split"].isin(["train", "valid"])]
+    visible = study.manifest if criterion == "oracle" else natural_clips(study.manifest)
     folds = list(CRITERIA[criterion](visible))
     if criterion == "leave_one_source_out" and len(folds) < 2:
         raise DatmosError("leave_one_source_out needs two sources or more; use --criterion training_domain")
     for candidate in candidates:
-        trial = _with_candidate(params, name, candidate)
-        by_fold = [_errors(trial, name, clips, scored, store) for clips, scored in folds]
+        own = strategy.model_copy(update={"lambda_": candidate.lambda_})
+        labelled = domains if candidate.k is None else domains.with_k(strategy.domains, candidate.k)
+        by_fold = [_errors(study._replace(manifest=clips), name, own, labelled, scored) for clips, scored in folds]
         mse = np.mean(by_fold, axis=0)  # (R, A)
         of_seeds = mse.mean(axis=1)
         yield {
-            "lambda": trial.strategies[name].model_dump(by_alias=True)["lambda"],
+            "lambda": own.model_dump(by_alias=True)["lambda"],
             "k": candidate.k,
             "aspects": {
-                aspect: {"mse": float(own.mean()), "seeds": own.tolist()}
-                for aspect, own in zip(params.data.aspects, mse.T, strict=True)
+                aspect: {"mse": float(of_aspect.mean()), "seeds": of_aspect.tolist()}
+                for aspect, of_aspect in zip(study.aspects, mse.T, strict=True)
             },
             "mse": float(of_seeds.mean()),
             "std": float(of_seeds.std(ddof=1)) if len(of_seeds) > 1 else float("nan"),
@@ -133,19 +135,12 @@ def score_candidates(
         }
 
 
-def _with_candidate(params: Params, name: str, candidate: Candidate) -> Params:
-    strategy = params.strategies[name].model_copy(update={"lambda_": candidate.lambda_})
-    changed = params.model_copy(update={"strategies": params.strategies | {name: strategy}})
-    return changed if candidate.k is None else with_k(changed, name, candidate.k)
-
-
 def _errors(
-    params: Params, name: str, clips: pd.DataFrame, scored: pd.DataFrame, store: EmbeddingStore
+    study: Study, name: str, strategy: StrategyParams, domains: DomainParams, scored: pd.DataFrame
 ) -> np.ndarray:
     """Squared error of the scored clips by seed and aspect, (R, A)."""
-    models = train_trials([params], name, clips, store)[0]
-    predictions = predict_clips(models, store, list(scored["clip_id"]), pick_device())
-    aspects = params.data.aspects
+    (models,) = train_trials(study, name, strategy, [domains])
+    predictions, aspects = predict_clips(models, study.store, list(scored["clip_id"]), pick_device()), study.aspects
     actual = scored[aspects].to_numpy(np.float64)
     return np.stack(
         [
@@ -191,12 +186,12 @@ def selection_table(scores: Sequence[dict[str, Any]], aspects: Sequence[str]) ->
     return table.to_string(index=False)
 
 
-def adoption(params: Params, name: str, chosen: dict[str, Any]) -> str:
-    """Return the command that adopts a candidate."""
+def adoption(name: str, rule: str, chosen: dict[str, Any]) -> str:
+    """Return the command that adopts a candidate of a strategy whose domains are made by ``rule``."""
     setting = f"strategies.{name}.lambda={_written(chosen['lambda'])}"
     settings = ["-S " + shlex.quote(setting)]
     if chosen["k"] is not None:
-        settings.append(f"-S {NUMBERED[params.strategies[name].domains]}.k={chosen['k']}")
+        settings.append(f"-S {RULES[rule].numbered_by}.k={chosen['k']}")
     return "dvc exp run " + " ".join(settings)
 
 

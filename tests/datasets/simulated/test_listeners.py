@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from datmos.datasets.settings import CorpusParams
 from datmos.datasets.simulated.listeners import draw_pool, rate
 from datmos.datasets.simulated.study import plan_study, rate_study
 from datmos.datasets.simulated.truth import ASPECTS, Truth
-from datmos.params.schema import CorpusParams
 
 STUDY = CorpusParams(
     seed=3, train_per_source=1, valid_per_source=1, systems=36, clips_per_system=40, counterfactuals=0,

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import soundfile
 
+from datmos.datasets.settings import CorpusParams
 from datmos.datasets.simulated.degrade import CHAIN, draw_degradations
 from datmos.datasets.simulated.render import LEVEL, PEAK, render_clip
 from datmos.datasets.simulated.study import clip_seeds, plan_study, rate_study, render_study, signature_of
 from datmos.datasets.simulated.truth import ASPECTS, CATEGORIES, SOURCES, Truth
-from datmos.params.schema import CorpusParams
 
 TINY = CorpusParams(
     seed=0, train_per_source=2, valid_per_source=1, systems=6, clips_per_system=2, counterfactuals=3,

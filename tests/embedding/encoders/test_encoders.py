@@ -9,8 +9,9 @@ import torchaudio
 from transformers import AutoFeatureExtractor, AutoModel
 
 from datmos.core.errors import DatmosError
+from datmos.embedding.encoders.finder import find_encoder
 from datmos.embedding.encoders.interface import Encoder
-from datmos.embedding.encoders.registry import ENCODERS, find_encoder
+from datmos.embedding.settings import ENCODERS
 from helpers import tiny_encoders as tiny
 from helpers.tiny_encoders import BLOCKS, CONFIGS, WIDTH, checkpoint, encoder_params
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from datmos.core.files import write_csv
 from datmos.core.seeding import derive_seed
+from datmos.datasets.settings import CorpusParams
 from datmos.datasets.simulated.listeners import draw_pool, rate
 from datmos.datasets.simulated.render import Job, Seeds, write_clip
 from datmos.datasets.simulated.signature import Signature, draw_signature
@@ -26,10 +27,9 @@ from datmos.datasets.simulated.truth import (
     draw_natural,
     draw_systems,
 )
-from datmos.params.schema import CorpusParams
 
 
-class Clip(NamedTuple):
+class PlannedClip(NamedTuple):
     """One planned clip."""
 
     id: str
@@ -60,7 +60,7 @@ def render_study(params: CorpusParams, root: Path, workers: int | None = None) -
     return summarise(table)
 
 
-def plan_study(params: CorpusParams) -> list[Clip]:
+def plan_study(params: CorpusParams) -> list[PlannedClip]:
     """Draw the true scores of all clips: train, valid (by source), eval (by system), counterfactual (by base)."""
     return [*_natural_clips(params), *_generated_clips(params), *_counterfactual_clips(params)]
 
@@ -75,7 +75,7 @@ def clip_seeds(clip_id: str, params: CorpusParams) -> Seeds:
     return Seeds(*(derive_seed("corpus", params.seed, use, clip_id) for use in Seeds._fields))
 
 
-def make_job(clip: Clip, params: CorpusParams) -> Job:
+def make_job(clip: PlannedClip, params: CorpusParams) -> Job:
     """Collect what a worker needs to render ``clip``."""
     return Job(
         path=clip.path,
@@ -87,7 +87,7 @@ def make_job(clip: Clip, params: CorpusParams) -> Job:
     )
 
 
-def rate_study(clips: list[Clip], params: CorpusParams) -> pd.DataFrame:
+def rate_study(clips: list[PlannedClip], params: CorpusParams) -> pd.DataFrame:
     """Let the listeners rate the clips: the table of ratings.csv, one row a clip, in the order given.
 
     Counterfactual clips are not rated: they ask how predictions differ, not whether they are right.
@@ -135,18 +135,18 @@ def summarise(table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _natural_clips(params: CorpusParams) -> Iterator[Clip]:
+def _natural_clips(params: CorpusParams) -> Iterator[PlannedClip]:
     number = 0  # runs on from train to valid: no two clips of a source share a name
     for split, count in (("train", params.train_per_source), ("valid", params.valid_per_source)):
         for source, published in SOURCES.items():
             for k in range(number, number + count):
                 name = f"{source}_{k:03d}"
                 truth = draw_natural(source, params.shortcut, _rng(params, "truth", name))
-                yield Clip(name, split, published.category, source, "", truth)
+                yield PlannedClip(name, split, published.category, source, "", truth)
         number += count
 
 
-def _generated_clips(params: CorpusParams) -> Iterator[Clip]:
+def _generated_clips(params: CorpusParams) -> Iterator[PlannedClip]:
     categories = [CATEGORIES[k % len(CATEGORIES)] for k in range(params.systems)]
     means = draw_systems(categories, _rng(params, "systems"))
     for k, (category, mean) in enumerate(zip(categories, means, strict=True)):
@@ -154,10 +154,10 @@ def _generated_clips(params: CorpusParams) -> Iterator[Clip]:
         for clip in range(params.clips_per_system):
             name = f"{system}_{clip:03d}"
             truth = draw_generated(mean, category, _rng(params, "truth", name))
-            yield Clip(name, "eval", category, f"gen_{system}", system, truth)
+            yield PlannedClip(name, "eval", category, f"gen_{system}", system, truth)
 
 
-def _counterfactual_clips(params: CorpusParams) -> Iterator[Clip]:
+def _counterfactual_clips(params: CorpusParams) -> Iterator[PlannedClip]:
     """Every base clip under the signature of every source; true scores are drawn as for generative systems."""
     categories = [CATEGORIES[k % len(CATEGORIES)] for k in range(params.counterfactuals)]
     if not categories:
@@ -167,7 +167,7 @@ def _counterfactual_clips(params: CorpusParams) -> Iterator[Clip]:
         base = f"base{k + 1:02d}"
         truth = draw_generated(mean, category, _rng(params, "truth", base))
         for source in SOURCES:
-            yield Clip(f"{base}_{source}", "counterfactual", category, source, "", truth, base)
+            yield PlannedClip(f"{base}_{source}", "counterfactual", category, source, "", truth, base)
 
 
 def _rng(params: CorpusParams, *names: str | int) -> np.random.Generator:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from datmos.embedding.encoders.interface import describe_encoder, pick_dtype, resolve_layers
-from datmos.params.schema import EncoderParams
+from datmos.embedding.settings import EncoderParams
 
 
 class DistillmosEncoder:

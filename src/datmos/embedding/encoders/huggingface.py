@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from datmos.audio.decode import file_digest
 from datmos.core.errors import DatmosError
+from datmos.core.files import file_digest
 from datmos.embedding.encoders.interface import describe_encoder, pick_dtype, resolve_layers
 from datmos.embedding.encoders.onednn import use_onednn
-from datmos.params.schema import EncoderParams
+from datmos.embedding.settings import EncoderParams
 
 
 class TransformersEncoder:

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from datmos.core.processes import ALONE, Processes, add_up
 from datmos.embedding.clip_encoder import one_thread
+from datmos.embedding.encoders.finder import find_encoder
 from datmos.embedding.encoders.interface import Encoder
-from datmos.embedding.encoders.registry import find_encoder
-from datmos.params.schema import EncoderParams
+from datmos.embedding.settings import EncoderParams
 
 LIMIT = 0.01  # mean squared error over the variance; rounding to bfloat16 alone gives about 1e-4
 
@@ -41,7 +41,7 @@ def find_checked_encoder(
 
     Args:
         params: which encoder and layers.
-        pooled_layer: as for `datmos.embedding.encoders.registry.find_encoder`.
+        pooled_layer: as for `datmos.embedding.encoders.finder.find_encoder`.
         clip: what the warning calls the clip.
         read_clip: takes a sample rate in Hz, returns the waveform, float32 (samples,), as long as those that the
             encoder will be given.

@@ -12,7 +12,7 @@ from torch.nn import functional
 from datmos.core.errors import DatmosError, nearest
 from datmos.embedding.encoders.interface import describe_encoder, pick_dtype, resolve_layers
 from datmos.embedding.encoders.onednn import use_onednn
-from datmos.params.schema import EncoderParams
+from datmos.embedding.settings import EncoderParams
 
 
 class TorchaudioEncoder:

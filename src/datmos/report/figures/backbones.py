@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from datmos.report.figures.diagnostics import BETTER, FONT
-from datmos.report.figures.style import COLOURS, HATCHES, plain_frame, save
+from datmos.report.figures.style import draw_bars, finish_bars, save
 
 
 def draw_backbones(rows: pd.DataFrame, path: Path) -> None:
@@ -40,23 +40,11 @@ def _draw_bars(axes: Axes, rows: pd.DataFrame) -> None:
     for index, (baseline, own) in enumerate(rows.groupby("baseline", sort=False)):
         places = place + np.arange(len(own))
         errors = np.stack([own["difference"] - own["low"], own["high"] - own["difference"]])
-        bars = axes.bar(
-            places,
-            own["difference"],
-            0.8,
-            yerr=np.nan_to_num(errors).clip(min=0),
-            error_kw={"elinewidth": 0.9, "capsize": 2},
-            color=COLOURS[index],
-            hatch=HATCHES[index],
-            edgecolor="black",
-            linewidth=0.6,
-            label=str(baseline),
+        bars = draw_bars(
+            axes, places, own["difference"], index, str(baseline), 0.8, np.nan_to_num(errors).clip(min=0)
         )
         axes.bar_label(bars, ["*" if one else "" for one in own["separable"]], fontsize=12)
         names += list(zip(places, own["strategy"], strict=True))
         place = places[-1] + 1.6  # a gap between backbones
-    axes.axhline(0.0, color="black", linewidth=0.8)
     axes.set_xticks([at for at, _ in names], [name for _, name in names], rotation=60, ha="right", fontsize=7)
-    plain_frame(axes)
-    axes.yaxis.grid(True, color="0.88", linewidth=0.6)
-    axes.set_axisbelow(True)
+    finish_bars(axes)

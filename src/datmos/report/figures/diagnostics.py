@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from datmos.report.figures.style import COLOURS, HATCHES, MARKERS, plain_frame, save
+from datmos.report.figures.style import COLOURS, MARKERS, draw_bars, finish_bars, plain_frame, save, side_by_side
 
 LINES = ("-", "--", "-.", ":")
 LEGEND: dict[str, Any] = {"loc": "outside right upper", "frameon": False}
@@ -98,20 +98,10 @@ def draw_errors(rows: pd.DataFrame, path: Path) -> None:
 
 def _bars(axes: Axes, table: pd.DataFrame) -> None:
     """Draw a group a row, a bar a column."""
-    width = 0.84 / table.shape[1]
-    for place, (strategy, values) in enumerate(table.items()):
-        axes.bar(
-            np.arange(len(table)) + (place - (table.shape[1] - 1) / 2) * width,
-            values,
-            width,
-            color=COLOURS[place % len(COLOURS)],
-            hatch=HATCHES[place % len(HATCHES)],
-            edgecolor="black",
-            linewidth=0.5,
-            label=strategy,
-        )
-    axes.axhline(0.0, color="black", linewidth=0.8)
-    _grid(axes)
+    for series, (strategy, values) in enumerate(table.items()):
+        places, width = side_by_side(len(table), series, table.shape[1])
+        draw_bars(axes, places, values, series, str(strategy), width)
+    finish_bars(axes)
 
 
 def draw_composition(counts: pd.DataFrame, path: Path) -> None:
@@ -138,7 +128,7 @@ def draw_composition(counts: pd.DataFrame, path: Path) -> None:
 def draw_granularity(rows: pd.DataFrame, path: Path) -> None:
     """Draw the K ablation (paper, Fig. 5): a row a metric, a panel an aspect, a line a strategy.
 
-    ``rows`` is what `datmos.trials.granularity.granularity_rows` returns. Without rows the picture says so.
+    ``rows`` is what `datmos.comparison.granularity.granularity_rows` returns. Without rows the picture says so.
     """
     with matplotlib.rc_context(FONT):
         if rows.empty:

@@ -1,0 +1,75 @@
+"""`datmos select`: a strategy's lambda or K, chosen without the eval ratings."""
+
+import argparse
+from typing import Any
+
+import pandas as pd
+
+from datmos.core.errors import DatmosError, nearest
+from datmos.core.files import write_metrics
+from datmos.core.places import EMBEDDINGS, MANIFEST, METRICS
+from datmos.params.schema import load_params
+
+
+def add_select(commands: Any) -> None:
+    """Add the command to the parser's subparsers."""
+    select = commands.add_parser(
+        "select",
+        help="choose a strategy's lambda or K without the eval ratings",
+        description="Train a strategy with several lambdas and Ks and choose the one with the least squared error "
+        "on natural clips. Run it where params.yaml is, after `dvc repro embed`.",
+    )
+    select.add_argument("strategy", help="of params.yaml")
+    select.add_argument(
+        "--lambda", dest="lambdas", type=float, nargs="+", metavar="L", help="default: the strategy's"
+    )
+    select.add_argument(
+        "--k", dest="ks", type=int, nargs="+", metavar="K", help="numbers of domains; default: as set"
+    )
+    select.add_argument(
+        "--criterion",
+        choices=["training_domain", "leave_one_source_out", "oracle"],
+        default="training_domain",
+        help="score validation clips of the same sources (default) | every source by models that never met it | "
+        "the eval clips: an upper bound, never a basis for a claim",
+    )
+    select.set_defaults(run=_select)
+
+
+def _select(arguments: argparse.Namespace) -> None:
+    # here: `datmos check` needs neither PyTorch nor scikit-learn
+    from datmos.core.store import EmbeddingStore
+    from datmos.training.strategy import Study
+    from datmos.trials.selection import (
+        WARNING,
+        adoption,
+        best_of,
+        list_candidates,
+        score_candidates,
+        selection_table,
+    )
+
+    params, name, criterion = load_params(), arguments.strategy, arguments.criterion
+    if name not in params.strategies:
+        known = ", ".join(params.strategies)
+        raise DatmosError(f"unknown strategy '{name}'{nearest(name, params.strategies)} Expected one of: {known}")
+    strategy = params.strategies[name]
+    candidates = list_candidates(name, strategy, arguments.lambdas, arguments.ks)
+    for path in (MANIFEST, EMBEDDINGS):
+        if not path.exists():
+            raise DatmosError(f"{path}: not found; run `dvc repro embed` first")
+    result = METRICS / f"selection/{name}_{criterion}.json"
+    scores: list[dict[str, Any]] = []
+    described = {
+        "strategy": name,
+        "criterion": WARNING if criterion == "oracle" else criterion,
+        "seeds": params.seeds,
+    }
+    manifest, store, data = pd.read_parquet(MANIFEST), EmbeddingStore(EMBEDDINGS), params.data
+    study = Study(manifest, store, data.aspects, data.scale, params.train, params.seeds)
+    for score in score_candidates(study, name, strategy, params.domains, candidates, criterion):
+        scores.append(score)
+        write_metrics(result, described | {"candidates": scores})  # after each: a killed run has what it finished
+    print(f"\n{described['criterion']}\n\n{selection_table(scores, params.data.aspects)}\n")
+    print("* least squared error; ~ within one standard error of it over seeds. All figures: " + str(result))
+    print(f"To adopt it: {adoption(name, strategy.domains, scores[best_of(scores)])}")

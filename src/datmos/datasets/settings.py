@@ -1,0 +1,76 @@
+"""The sections ``data``, ``evaluation_sets`` and ``corpus`` of params.yaml, and the kinds of datasets."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from datmos.core.clips import ASPECT_SUFFIXES, MANIFEST_COLUMNS
+from datmos.core.places import CORPUS
+from datmos.core.registry import one_of
+from datmos.core.settings import Count, Float, Int, Name, Section, Seed
+
+# A new kind is a function, called with the root and data.aspects, that returns what
+# `datmos.datasets.ratings.read_ratings` does; and a line here.
+DATASETS = {  # data.kind: clips to train, validate and evaluate on
+    "simulated": "datmos.datasets.ratings.read_ratings_file",
+    "ratings": "datmos.datasets.ratings.read_ratings_file",
+    "audiomos2025": "datmos.datasets.audiomos2025.read_audiomos2025",
+}
+EVALUATION_SETS = {  # evaluation_sets.<name>.kind: clips to evaluate on
+    "ratings": "datmos.datasets.ratings.read_evaluation_rows",
+    "audiomos2025": "datmos.datasets.audiomos2025.read_audiomos2025_evaluation",
+    "pam": "datmos.datasets.pam.read_pam",
+}
+
+
+class DataParams(Section):
+    """Where the clips and their ratings come from."""
+
+    kind: Annotated[str, one_of(DATASETS)]
+    root: Path
+    aspects: Annotated[list[Name], Field(min_length=1)]
+    scale: Annotated[tuple[Float, Float], Field(description="lowest and highest rating")]
+    max_excluded: Annotated[Float, Field(ge=0, le=1)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.kind == "simulated") != (self.root == CORPUS):
+            expected = f"is {CORPUS}" if self.kind == "simulated" else "is the folder with your ratings and audio"
+            raise ValueError(f"root: with kind {self.kind} it {expected}, got {self.root}")
+        if self.scale[0] >= self.scale[1]:
+            raise ValueError(f"scale: the lowest rating must be below the highest, got {list(self.scale)}")
+        if len(set(self.aspects)) < len(self.aspects):
+            raise ValueError(f"aspects: every name once, got {self.aspects}")
+        if taken := set(self.aspects) & set(MANIFEST_COLUMNS):
+            raise ValueError(
+                f"aspects: {', '.join(sorted(taken))} is the name of another column; rename the aspect"
+            )
+        for aspect in self.aspects:
+            if aspect.endswith(ASPECT_SUFFIXES):
+                raise ValueError(
+                    f"aspects: {aspect} must not end in {', '.join(ASPECT_SUFFIXES)}; rename the aspect"
+                )
+        return self
+
+
+class EvaluationSetParams(Section):
+    """Further clips to evaluate on, beside the eval split."""
+
+    kind: Annotated[str, one_of(EVALUATION_SETS)]
+    root: Path
+    max_excluded: Annotated[Float, Field(ge=0, le=1)]
+
+
+class CorpusParams(Section):
+    """Size and seed of the simulated listening study."""
+
+    seed: Seed
+    train_per_source: Count
+    valid_per_source: Count
+    systems: Annotated[Int, Field(ge=3, multiple_of=3)]
+    clips_per_system: Count
+    counterfactuals: Annotated[Int, Field(ge=0, multiple_of=3)]
+    clip_seconds: Annotated[Float, Field(ge=1)]
+    raters: Count
+    shortcut: Annotated[Float, Field(ge=0, le=1)]

@@ -1,0 +1,49 @@
+"""The sections ``encoder`` and ``embed`` of params.yaml."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from datmos.core.registry import one_of
+from datmos.core.settings import Count, Layer, Section
+
+ENCODERS = {  # a new kind is a class (see `datmos.embedding.encoders.interface.Encoder`) and a line here
+    "distillmos": "datmos.embedding.encoders.distillmos.DistillmosEncoder",
+    "transformers": "datmos.embedding.encoders.huggingface.TransformersEncoder",
+    "torchaudio": "datmos.embedding.encoders.torchaudio_pipelines.TorchaudioEncoder",
+}
+
+
+class EncoderParams(Section):
+    """The frozen SSL model."""
+
+    kind: Annotated[str, one_of(ENCODERS)]
+    model: str | None
+    revision: str | None
+    layer: Layer | None
+    extra_layers: list[Layer]
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    trust_remote_code: bool
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.kind == "distillmos":
+            given = [name for name in ("model", "revision", "layer") if getattr(self, name) is not None]
+            if given:
+                raise ValueError(f"kind distillmos has one model and one output: set {given[0]} to null")
+        elif self.model is None:
+            example = {"transformers": "facebook/wav2vec2-xls-r-2b", "torchaudio": "WAV2VEC2_XLSR_2B"}
+            raise ValueError(f"kind {self.kind} needs model, for example {example[self.kind]}")
+        if len({self.layer, *self.extra_layers}) <= len(self.extra_layers):
+            raise ValueError(f"extra_layers: every layer once, and not layer itself, got {self.extra_layers}")
+        return self
+
+
+class EmbedParams(Section):
+    """How embeddings are computed on this machine; none of it changes what they are."""
+
+    batch_size: Count | None
+    workers: Count | None
+    cache: Path | None
+    launcher: Annotated[str, Field(min_length=1)]

@@ -1,0 +1,29 @@
+"""The sections ``evaluate`` and ``umap`` of params.yaml, and the registry of plain references."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from datmos.core.registry import one_of
+from datmos.core.settings import Int, Section, Seed
+
+REFERENCES = {  # a new one is a function that makes a scikit-learn regressor, and a line here
+    "mean": "datmos.evaluation.references.mean",
+    "ridge": "datmos.evaluation.references.ridge",
+    "svr": "datmos.evaluation.references.svr",
+}
+
+
+class EvaluateParams(Section):
+    """The comparison of all strategies."""
+
+    baseline: str
+    references: list[Annotated[str, one_of(REFERENCES)]]
+
+
+class UmapParams(Section):
+    """Pictures of h."""
+
+    strategies: Annotated[list[str], Field(min_length=1)]
+    neighbors: Annotated[Int, Field(ge=2)]
+    seed: Seed

@@ -1,0 +1,157 @@
+"""From clips with ratings and embeddings to the trained models of a strategy: what each stage that trains calls."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from datmos.core.device import pick_device
+from datmos.core.errors import DatmosError
+from datmos.core.files import replacing, write_csv
+from datmos.core.store import EmbeddingStore, batched
+from datmos.heads.familiarity import fit_familiarity, save_familiarity
+from datmos.heads.interface import HeadOptions
+from datmos.heads.saved import save_models
+from datmos.training.domain_labels import match_domains, of_members
+from datmos.training.loop import Split, Trained, Training
+from datmos.training.settings import StrategyParams, TrainParams
+
+
+class Study(NamedTuple):
+    """What all strategies of a run learn from, and how."""
+
+    manifest: pd.DataFrame  # all clips
+    store: EmbeddingStore  # of them
+    aspects: list[str]
+    scale: tuple[float, float]  # lowest and highest rating
+    train: TrainParams
+    seeds: list[int]
+
+
+class Member(NamedTuple):
+    """One model of a training."""
+
+    seed: int
+    domains: pd.DataFrame  # clip_id of the train clips, and a column of labels for each adversary
+
+
+def train_strategy(
+    study: Study,
+    name: str,
+    strategy: StrategyParams,
+    domains: pd.DataFrame,
+    details: Mapping[str, Any],
+    models: Path,
+    curves: Path,
+) -> None:
+    """Train a strategy with every seed of the study.
+
+    Args:
+        study: what to learn from.
+        name: of the strategy.
+        strategy: its entry in params.yaml.
+        domains: table of the train clips: clip_id, and a column of labels for each adversary.
+        details: what the models' config.json has to say besides: all that is needed to score audio with them.
+        models: folder to write, as `datmos.heads.saved.save_models` does, with the curves of every seed in
+            curves.csv, and where the train clips lie among all sound (`datmos.heads.familiarity`).
+        curves: CSV to write: per epoch task loss and validation loss (of the strategy's task loss), adversarial
+            loss (nats) and domain accuracy (0..1) on the train clips, means over seeds.
+
+    Raises:
+        DatmosError: see `train_members`.
+    """
+    members = [Member(seed, domains) for seed in study.seeds]
+    trained = dict(zip(study.seeds, train_members(study, name, strategy, members), strict=True))
+    every_seed = pd.concat({seed: result.curves for seed, result in trained.items()}, names=["seed", None])
+    config = describe(study, name, strategy) | {
+        **details,
+        "seeds": {seed: {"best_epoch": result.best_epoch} for seed, result in trained.items()},
+    }
+    store, manifest = study.store, study.manifest
+    rows = {split: store.rows(clips["clip_id"]) for split, clips in manifest.groupby("split")}
+    familiarity = fit_familiarity(store.pooled[rows["train"]], store.pooled[rows["valid"]])
+    with replacing(models) as folder:
+        folder.mkdir()
+        save_familiarity(folder, familiarity)
+        save_models(folder, config, {seed: result.weights for seed, result in trained.items()})
+        write_csv(folder / "curves.csv", every_seed.reset_index("seed"))
+    write_csv(curves, every_seed.groupby("epoch", as_index=False).mean())
+
+
+def describe(study: Study, name: str, strategy: StrategyParams) -> dict[str, Any]:
+    """Return the config of a strategy's models: its entry in params.yaml, and what its heads are made for."""
+    return {
+        "strategy": name,
+        **strategy.model_dump(by_alias=True, mode="json"),
+        "aspects": study.aspects,
+        "kind": strategy.head,
+        "head": head_options(study, strategy)._asdict(),
+        "encoder": study.store.info,
+    }
+
+
+def head_options(study: Study, strategy: StrategyParams) -> HeadOptions:
+    """Return what the strategy's head is made for."""
+    return HeadOptions(
+        dimension=study.store.frames.shape[1],
+        frames=study.store.frames.shape[2],
+        layers=1 + len(study.store.extra),
+        aspects=tuple(study.aspects),
+        scale=study.scale,
+        dropout=strategy.dropout,
+        groups=tuple(tuple(group) for group in strategy.groups),
+    )
+
+
+def train_members(study: Study, name: str, strategy: StrategyParams, members: Sequence[Member]) -> list[Trained]:
+    """Train a strategy once for every member, all at the same time.
+
+    A training that was killed goes on after its last finished epoch, and ends with the same bytes.
+
+    Raises:
+        DatmosError: see `select_split`, `match_domains`, `Training.run`.
+    """
+    training, validation = select_split(study, "train"), select_split(study, "valid")
+    session = Training(
+        [member.seed for member in members],
+        study.store,
+        training,
+        validation,
+        of_members([match_domains(study.manifest, member.domains, strategy) for member in members]),
+        head_options(study, strategy),
+        channel_statistics(study.store, training.rows) if study.train.standardise else None,
+        strategy,
+        study.train,
+        pick_device(),
+    )
+    return session.run(f"training {name}")
+
+
+def select_split(study: Study, split: str) -> Split:
+    """Collect the clips of a split.
+
+    Raises:
+        DatmosError: the split is empty.
+    """
+    clips = study.manifest[study.manifest["split"] == split]
+    if clips.empty:
+        raise DatmosError(f"the {split} split is empty: the manifest has no usable clip in it")
+    scores = torch.from_numpy(clips[study.aspects].to_numpy(dtype=np.float32, copy=True))
+    return Split(study.store.rows(clips["clip_id"]), scores)
+
+
+def channel_statistics(store: EmbeddingStore, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of every channel over the frames of the clips at ``rows``: float32, (D,) each."""
+    total, squares, count = 0.0, 0.0, 0
+    for batch in batched(rows, 16):
+        frames = store.read(batch).astype(np.float64)  # (B, D, T)
+        total = total + frames.sum(axis=(0, 2))
+        squares = squares + np.square(frames).sum(axis=(0, 2))
+        count += frames.shape[0] * frames.shape[2]
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+    return torch.from_numpy(mean).float(), torch.from_numpy(std).float()

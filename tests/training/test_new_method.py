@@ -1,0 +1,88 @@
+"""A new method is one file and one registry line: here is one, and it trains by its name in params.yaml."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from torch import Tensor, nn
+
+from datmos.heads.multigauss import MultiGauss
+from datmos.heads.registry import HEADS
+from datmos.params.schema import check_params
+from datmos.training.objective import TERMS, Batch, Setup, Term
+from datmos.training.settings import INVARIANCES, TASK_LOSSES
+from datmos.training.strategy import Member, train_members
+from helpers.made_up_task import World, params
+from helpers.study import study_of
+
+
+class WorstDomain(nn.Module):
+    """An invariance: the domain with the largest loss is all that counts, beside the mean."""
+
+    def __init__(self, counts: Sequence[int], weight: float) -> None:
+        super().__init__()
+        self.count, self.weight = max(counts), weight
+
+    def forward(self, losses: Tensor, h: Tensor, domains: Tensor) -> Tensor:
+        means = [
+            losses.where(domains == d, 0).sum(1) / (domains == d).sum(1).clamp(min=1) for d in range(self.count)
+        ]
+        return losses.mean(dim=1) + self.weight * torch.stack(means).amax(dim=0)
+
+
+class SmallH(Term):
+    """A term of the loss: h is kept small; and it writes its size into the curves."""
+
+    columns = ("size_of_h",)
+    steps = 0
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        size = batch.h.square().mean(dim=(1, 2))
+        return 3.0 * size, size.unsqueeze(1)
+
+    def after_step(self, batch: Batch) -> None:
+        SmallH.steps += 1
+
+
+class WideHead(MultiGauss):
+    """A head."""
+
+
+def absolute_error(predicted: Any, scores: Tensor, ratings: Any) -> Tensor:
+    """A loss."""
+    return (predicted.mean - scores).abs().mean(dim=-1) + 0 * predicted.factor.sum(dim=(-1, -2))
+
+
+def train(world: World, **entry: Any) -> Any:
+    settings = params({"new": entry}, epochs=6)
+    # as from params.yaml: the names are known there without another line anywhere
+    settings = check_params(yaml.safe_dump(settings.model_dump(mode="json", by_alias=True)), "params.yaml")
+    study = study_of(settings, world.manifest, world.store)
+    (trained,) = train_members(study, "new", settings.strategies["new"], [Member(0, world.domains)])
+    return trained
+
+
+def test_new_names_of_each_kind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = train(world)
+    monkeypatch.setitem(INVARIANCES, "worst", f"{__name__}.WorstDomain")
+    monkeypatch.setitem(HEADS, "wide", f"{__name__}.WideHead")
+    monkeypatch.setitem(TASK_LOSSES, "absolute", f"{__name__}.absolute_error")
+    for entry in ({"invariance": "worst", "invariance_weight": 2.0}, {"head": "wide"}, {"loss": "absolute"}):
+        trained = train(world, **entry)
+        assert trained.curves["task_loss"].iloc[-1] < trained.curves["task_loss"].iloc[0]
+        changed = not torch.equal(trained.weights["head.quality.0.weight"], plain.weights["head.quality.0.weight"])
+        assert changed == ("head" not in entry)
+
+
+def test_a_new_term(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = train(world)
+    monkeypatch.setitem(TERMS, "small_h", f"{__name__}.SmallH")
+    trained = train(world)
+    assert SmallH.steps == 6 * 4
+    assert trained.curves["size_of_h"].iloc[-1] < 0.5 * trained.curves["size_of_h"].iloc[0]
+    assert trained.curves["task_loss"].iloc[-1] != plain.curves["task_loss"].iloc[-1]
