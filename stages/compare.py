@@ -9,15 +9,7 @@ from datmos.core.files import read_json, write_csv, write_metrics, write_text
 from datmos.core.places import GRANULARITY, MANIFEST, METRICS, PLOTS
 from datmos.params.rivals import find_rivals
 from datmos.params.schema import load_params
-from datmos.report.table1 import table1
-from datmos.report.tables import (
-    agreement_table,
-    probe_table,
-    shortcut_table,
-    significance_table,
-    uncertainty_table,
-    within_table,
-)
+from datmos.report.tables import probe_table, shortcut_table, write_shared_tables
 
 
 def main() -> None:
@@ -39,13 +31,9 @@ def main() -> None:
     write_metrics(METRICS / "granularity.json", granularity)
     write_metrics(METRICS / "comparison.json", compare(metrics, params.evaluate.baseline, aspects))
     tables = METRICS / "tables"
-    write_text(tables / "table1.md", table1(metrics, aspects, significance, ceilings))
-    write_text(tables / "agreement.md", agreement_table(metrics, aspects, ceilings))
-    write_text(tables / "within.md", within_table(metrics, aspects))
+    write_shared_tables(tables, aspects, metrics, uncertainty, significance, ceilings)
     write_text(tables / "shortcuts.md", shortcut_table(metrics, aspects))
-    write_text(tables / "uncertainty.md", uncertainty_table(uncertainty, aspects))
     write_text(tables / "probes.md", probe_table(probes))
-    write_text(tables / "significance.md", significance_table(significance, aspects))
     write_csv(PLOTS / "comparison.csv", rows)
     for metric in ("mse", "srcc"):
         write_csv(PLOTS / f"{metric}.csv", chart_rows(rows, metric))

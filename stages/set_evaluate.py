@@ -9,7 +9,7 @@ from datmos.comparison.differences import compare
 from datmos.comparison.significance import compare_strategies
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
-from datmos.core.files import rounded, write_metrics, write_parquet, write_text
+from datmos.core.files import rounded, write_metrics, write_parquet
 from datmos.core.places import EMBEDDINGS, MANIFEST, METRICS, SETS
 from datmos.core.store import EmbeddingStore
 from datmos.evaluation.ceilings import noise_ceilings
@@ -18,8 +18,7 @@ from datmos.evaluation.sets import predict_set
 from datmos.evaluation.uncertainty import evaluate_uncertainty
 from datmos.params.rivals import find_rivals
 from datmos.params.schema import load_params
-from datmos.report.table1 import table1
-from datmos.report.tables import agreement_table, significance_table, uncertainty_table, within_table
+from datmos.report.tables import write_shared_tables
 
 
 def main() -> None:
@@ -52,12 +51,7 @@ def main() -> None:
     write_metrics(out / "ceilings.json", ceilings)
     write_metrics(out / "comparison.json", compare(metrics, params.evaluate.baseline, aspects))
     metrics, uncertainty, significance, ceilings = rounded([metrics, uncertainty, significance, ceilings])
-    tables = out / "tables"
-    write_text(tables / "table1.md", table1(metrics, aspects, significance, ceilings))
-    write_text(tables / "agreement.md", agreement_table(metrics, aspects, ceilings))
-    write_text(tables / "within.md", within_table(metrics, aspects))
-    write_text(tables / "significance.md", significance_table(significance, aspects))
-    write_text(tables / "uncertainty.md", uncertainty_table(uncertainty, aspects))
+    write_shared_tables(out / "tables", aspects, metrics, uncertainty, significance, ceilings)
 
 
 if __name__ == "__main__":

@@ -22,11 +22,18 @@ PARAMS = Params.model_validate(yaml.safe_load((REPOSITORY / "params.yaml").read_
 def test_clips_are_timed_after_one_that_warms_up(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, clock = FramesEncoder(), iter([100.0, 103.0])
     threads = torch.get_num_threads()
-    monkeypatch.setattr(timing, "find_encoder", lambda *_: encoder)
+    asked = []
+
+    def find_encoder(*given: object) -> FramesEncoder:
+        asked.append(given)
+        return encoder
+
+    monkeypatch.setattr(timing, "find_encoder", find_encoder)
     monkeypatch.setattr(timing, "join_processes", lambda: SimpleNamespace(device=torch.device("cpu")))
     monkeypatch.setattr(timing, "plan_work", lambda *_: SimpleNamespace(batch_size=1, at_once=4))
     monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))
-    assert seconds_a_clip(PARAMS.audio, PARAMS.encoder, PARAMS.embed) == pytest.approx(3.0 / (TRIED * 4))
+    assert seconds_a_clip(PARAMS.audio, PARAMS.encoder, 5, PARAMS.embed) == pytest.approx(3.0 / (TRIED * 4))
+    assert asked == [(PARAMS.encoder, 5, torch.device("cpu"))]  # the layer that is clustered costs time too
     assert encoder.batches == [1] * (1 + TRIED)
     assert encoder.loaded == 1
     assert torch.get_num_threads() == threads
@@ -45,7 +52,7 @@ def test_what_is_timed_is_the_work_of_embed(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(DistillmosEncoder, "__call__", spy)
     for seconds in (1.0, 2.5):
         assert seconds_a_clip(
-            PARAMS.audio.model_copy(update={"clip_seconds": seconds}), PARAMS.encoder, PARAMS.embed
+            PARAMS.audio.model_copy(update={"clip_seconds": seconds}), PARAMS.encoder, None, PARAMS.embed
         )
         assert seen == [((1, round(seconds * 16_000)), 1)] * (1 + TRIED)
         seen.clear()

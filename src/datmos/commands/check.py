@@ -53,7 +53,8 @@ def _embedding_time(params: Params, clips: int) -> str:
         return (
             "how long that takes can't be told: the encoder's weights are not here (docs/embeddings.md has speeds)"
         )
-    minutes = clips * seconds_a_clip(params.audio, params.encoder, params.embed) / 60
+    seconds = seconds_a_clip(params.audio, params.encoder, params.kmeans.layer, params.embed)
+    minutes = clips * seconds / 60
     return (
         f"that takes about {minutes:.1f} minutes on this machine, decoding apart (the encoder was tried on noise)"
     )

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from datmos.comparison.differences import COMPARED, number
+from datmos.core.clips import COUNTERFACTUAL
 from datmos.evaluation.metrics import evaluate_predictions
 
 
@@ -23,7 +24,7 @@ def score_granularity(
     Raises:
         DatmosError: see `evaluate_predictions`.
     """
-    evaluated = manifest[manifest["split"] != "counterfactual"]
+    evaluated = manifest[manifest["split"] != COUNTERFACTUAL]
     return {
         int(k): {aspect: own["system"] for aspect, own in evaluate_predictions(rows, evaluated, aspects).items()}
         for k, rows in predictions.groupby("k", sort=False)

@@ -33,8 +33,16 @@ def has_weights(params: EncoderParams) -> bool:
     return True
 
 
-def seconds_a_clip(audio: AudioParams, encoder_params: EncoderParams, embed: EmbedParams) -> float:
+def seconds_a_clip(
+    audio: AudioParams, encoder_params: EncoderParams, pooled_layer: int | None, embed: EmbedParams
+) -> float:
     """Time the encoder on noise; decoding is not in it.
+
+    Args:
+        audio: how long a clip is.
+        encoder_params: which encoder and layers.
+        pooled_layer: the layer that is clustered, which may be above the others; None: the head's.
+        embed: how many clips at once.
 
     Returns:
         Seconds a clip of ``audio.clip_seconds`` takes when the machine has many of them to do.
@@ -44,7 +52,7 @@ def seconds_a_clip(audio: AudioParams, encoder_params: EncoderParams, embed: Emb
     """
     processes = join_processes()
     device, plan = processes.device, plan_work(embed, processes)
-    encoder = find_encoder(encoder_params, None, device)
+    encoder = find_encoder(encoder_params, pooled_layer, device)
     encoder.load()
     samples = round(audio.clip_seconds * encoder.sample_rate)
     clip = encoder.prepare(torch.randn(samples, generator=torch.Generator().manual_seed(0)))

@@ -5,12 +5,31 @@ All arguments are what was read back from metrics/, where NaN is None.
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from datmos.comparison.differences import Metrics, common_ground, number, shortcut_summaries
+from datmos.core.files import write_text
 from datmos.report.markdown import METRIC_HEADINGS, cell, markdown_table, spreads
+from datmos.report.table1 import table1
+
+
+def write_shared_tables(
+    folder: Path,
+    aspects: Sequence[str],
+    metrics: Metrics,
+    uncertainty: Mapping[str, Mapping[str, Any]],
+    significance: Mapping[str, Any],
+    ceilings: Mapping[str, Any],
+) -> None:
+    """Write the tables that the study itself and every evaluation set have, ``<folder>/<table>.md``."""
+    write_text(folder / "table1.md", table1(metrics, aspects, significance, ceilings))
+    write_text(folder / "agreement.md", agreement_table(metrics, aspects, ceilings))
+    write_text(folder / "within.md", within_table(metrics, aspects))
+    write_text(folder / "uncertainty.md", uncertainty_table(uncertainty, aspects))
+    write_text(folder / "significance.md", significance_table(significance, aspects))
 
 
 def agreement_table(metrics: Metrics, aspects: Sequence[str], ceilings: Mapping[str, Any]) -> str:
