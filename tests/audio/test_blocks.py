@@ -7,9 +7,10 @@ import pytest
 import soundfile
 
 from datmos.audio import blocks
-from datmos.audio.blocks import read_blocks
-from datmos.audio.decode import UnusableAudioError, read_excerpt
+from datmos.audio.blocks import FileBlocks
+from datmos.audio.decode import read_excerpt
 from datmos.audio.settings import AudioParams
+from datmos.audio.unusable import UnusableAudioError
 from helpers.audio_files import write
 
 WHOLE = AudioParams(clip_seconds=1000.0, offset=0.0, min_seconds=0.01)
@@ -23,7 +24,7 @@ def test_blocks_are_the_file(tmp_path: Path, name: str, monkeypatch: pytest.Monk
         write(tmp_path / name, "aac", np.ascontiguousarray(samples.T), 16_000)
     else:
         soundfile.write(tmp_path / name, samples, 16_000)
-    streamed = list(read_blocks(tmp_path / name))
+    streamed = list(FileBlocks(tmp_path / name))
     assert {rate for rate, _ in streamed} == {16_000}
     assert len(streamed) >= 6
     assert max(block.shape[1] for _, block in streamed) < 7000
@@ -35,7 +36,7 @@ def test_reasons(tmp_path: Path, shared: Path) -> None:
     cases = {"zero_byte.wav": "empty file", "truncated.flac": "lost sync", "png.flac": "can't be decoded"}
     for name, reason in cases.items():
         with pytest.raises(UnusableAudioError, match=reason):
-            list(read_blocks(shared / "bad" / name))
+            list(FileBlocks(shared / "bad" / name))
     for path, reason in ((tmp_path, "is a folder"), (tmp_path / "missing.wav", "No such file")):
         with pytest.raises(UnusableAudioError, match=reason):
-            list(read_blocks(path))
+            list(FileBlocks(path))

@@ -6,9 +6,11 @@ import av
 import numpy as np
 import pytest
 
-from datmos.audio.decode import UnusableAudioError, load_clip, read_excerpt
-from datmos.audio.ffmpeg import NotAudioError, decode_excerpt
+from datmos.audio.blocks import FileBlocks
+from datmos.audio.decode import load_clip, read_excerpt
+from datmos.audio.ffmpeg import open_with_ffmpeg
 from datmos.audio.settings import AudioParams
+from datmos.audio.unusable import NotOpenedError, UnusableAudioError
 from helpers.audio_files import RATE, write
 
 FORMATS = {"clip.m4a": "aac", "clip.mp4": "aac", "clip.webm": "libopus", "clip.mov": "pcm_s16le"}
@@ -41,16 +43,18 @@ def test_the_right_seconds(name: str, tmp_path: Path) -> None:
 
 def test_a_short_file_is_taken_whole(tmp_path: Path) -> None:
     write(tmp_path / "clip.m4a", "aac", steps(1)[None])
-    found = decode_excerpt(tmp_path / "clip.m4a", 10.0, 0.0)
-    assert found.duration_s == pytest.approx(1, abs=0.1)
-    assert len(found.samples) == pytest.approx(found.duration_s * RATE, abs=1)
+    samples, header = read_excerpt(
+        tmp_path / "clip.m4a", AudioParams(clip_seconds=10.0, offset=0.0, min_seconds=0.1)
+    )
+    assert header.duration_s == pytest.approx(1, abs=0.1)
+    assert len(samples) == pytest.approx(header.duration_s * RATE, abs=1)
 
 
 def test_channels_stay_apart(tmp_path: Path) -> None:
     write(tmp_path / "clip.m4a", "aac", np.stack([steps(1), np.zeros(RATE)]))
-    samples = decode_excerpt(tmp_path / "clip.m4a", 1.0, 0.0).samples
-    assert samples.shape[1] == 2
-    left, right = samples.std(axis=0)
+    samples = np.concatenate([block for _, block in FileBlocks(tmp_path / "clip.m4a")], axis=1)
+    assert samples.shape[0] == 2
+    left, right = samples.std(axis=1)
     assert left == pytest.approx(0.35, abs=0.02)
     assert right < 0.01
 
@@ -69,9 +73,9 @@ def test_decoding_stops_where_the_excerpt_ends(tmp_path: Path, monkeypatch: pyte
             return self._inner.resample(frame)
 
     monkeypatch.setattr("datmos.audio.ffmpeg.av.AudioResampler", Counting)
-    found = decode_excerpt(tmp_path / "clip.m4a", 1.0, 0.0)
+    _, header = read_excerpt(tmp_path / "clip.m4a", AudioParams(clip_seconds=1.0, offset=0.0, min_seconds=0.1))
     assert sum(decoded) < 2 * RATE
-    assert found.duration_s == pytest.approx(40, abs=0.2)
+    assert header.duration_s == pytest.approx(40, abs=0.2)
 
 
 def test_a_film_without_sound_is_not_audio(tmp_path: Path) -> None:
@@ -83,7 +87,11 @@ def test_a_film_without_sound_is_not_audio(tmp_path: Path) -> None:
                 stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24"))
             )
         container.mux(stream.encode(None))
-    with pytest.raises(NotAudioError, match="no audio track"):
-        decode_excerpt(tmp_path / "silent.mp4", 1.0, 0.0)
+    with (
+        (tmp_path / "silent.mp4").open("rb", buffering=0) as file,
+        pytest.raises(NotOpenedError, match="no audio track"),
+        open_with_ffmpeg(file, "silent.mp4"),
+    ):
+        pass
     with pytest.raises(UnusableAudioError, match="can't be decoded"):
         read_excerpt(tmp_path / "silent.mp4", AudioParams(clip_seconds=1.0, offset=0.0, min_seconds=0.25))

@@ -1,5 +1,6 @@
 """The manifest: sorted, typed, and nothing dropped in silence."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -51,6 +52,30 @@ def test_parquet_types_survive(tmp_path: Path) -> None:
     assert back["PQ_ratings"].iloc[0] is None
     assert back["PQ_true"].isna().all()
     assert list(back["PQ_ratings"].iloc[3]) == [1.0, 3.0]
+
+
+def test_hostile_clips_have_their_reasons_and_the_others_go_on(tmp_path: Path, shared: Path) -> None:
+    """A FIFO made the stage wait for ever; damaged files, and files of odd dates, ended it with a traceback."""
+    table = ratings(tmp_path)
+    for number in range(4):
+        (tmp_path / f"0{number}.wav").unlink()
+    os.mkfifo(tmp_path / "00.wav")
+    shutil.copy(shared / "faults/uncaught/a_1_0006_headflip.eac3", tmp_path / "01.wav")
+    shutil.copy(shared / "faults/r1_60k.wav", tmp_path / "02.wav")
+    shutil.copy(shared / "faults/hls/end.m3u8", tmp_path / "03.wav")
+    os.utime(tmp_path / "04.wav", (0, 9_000_000_000))
+    others = table[table["split"] != "train"]
+    one = others.iloc[:1].assign(split="train", path="good.wav", clip_id="good.wav")
+    soundfile.write(tmp_path / "good.wav", np.sin(np.arange(4000) / 5), 8000)
+    nul = one.assign(path="a\0b.wav", clip_id="a\0b.wav")
+    manifest, excluded = build_manifest(pd.concat([table, one, nul]), tmp_path, AUDIO, max_excluded=0.9)
+    assert set(manifest["clip_id"]) == {"good.wav", *others["path"]}
+    reasons = dict(zip(excluded["path"], excluded["reason"], strict=True))
+    assert "named pipe" in reasons["00.wav"]
+    assert "changes from 6 channels" in reasons["01.wav"]
+    assert "sample rate 1 Hz" in reasons["02.wav"]
+    assert "can't be decoded" in reasons["03.wav"]
+    assert "NUL" in reasons["a\0b.wav"]
 
 
 def test_an_unusable_clip_is_listed_with_a_reason(tmp_path: Path) -> None:

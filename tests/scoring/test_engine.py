@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from datmos.audio.blocks import Blocks
 from datmos.scoring.engine import Engine, Item, ScoringPlan
 from helpers.loudness import RATE, LoudnessModel
 from helpers.places import REPOSITORY
@@ -73,8 +74,8 @@ def test_a_long_clip_is_left_where_it_is() -> None:
             yield RATE, noise
 
     def items() -> Iterator[Item]:
-        yield Item("short", lambda: [(RATE, np.ones((1, RATE), np.float32))])
-        yield Item("long", no_end)
+        yield Item("short", lambda: Blocks([(RATE, np.ones((1, RATE), np.float32))]))
+        yield Item("long", lambda: Blocks(no_end()))
 
     results = Engine(LoudnessModel(), ScoringPlan(2, 1, 2), None).run(items())
     assert next(results).path == "short"

@@ -1,6 +1,7 @@
 """Scores are those of the pipeline, and depend on nothing but the clip and the model."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import torch
 import torchaudio
 
 import datmos
+from datmos.audio.source import file_facts
 from datmos.core.errors import DatmosError
 from datmos.core.files import read_json, write_json
 from datmos.evaluation.combination import combine_predictions, save_combination
 from datmos.heads.familiarity import Familiarity
 from datmos.scoring.engine import Engine, ScoringPlan
+from datmos.scoring.model import WindowScores
 from datmos.scoring.score import Failure
 from datmos.scoring.scorer import Score, Scorer, load
 from helpers.loudness import CPU, RATE, LoudnessModel, sound
@@ -24,6 +27,19 @@ from helpers.tiny_encoders import break_convolutions
 from helpers.trained import Trained
 
 ASPECTS = ["A", "B"]
+
+
+class Replacing:
+    """A model whose network does something else first."""
+
+    def __init__(self, model: LoudnessModel, call: Callable[[dict[str, torch.Tensor]], WindowScores]) -> None:
+        self._model, self._call = model, call
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def __call__(self, inputs: dict[str, torch.Tensor]) -> WindowScores:
+        return self._call(inputs)
 
 
 def mixture(predictions: pd.DataFrame) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -307,3 +323,72 @@ def test_loading_says_what_is_wrong(trained: Trained, tmp_path: Path, monkeypatc
     with pytest.raises(AttributeError, match="no attribute 'unload'"):
         datmos.unload  # noqa: B018
     assert load("plain", "cpu").model.device == CPU
+
+
+def test_a_file_that_was_cut_off_is_warned_of(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", sound(np.random.default_rng(0), 4.0), RATE)
+    content = (tmp_path / "a.wav").read_bytes()
+    scorer = Scorer(LoudnessModel())
+    whole = scorer.score(tmp_path / "a.wav")
+    assert whole.warnings == []
+    assert whole.file == file_facts(tmp_path / "a.wav")
+    (tmp_path / "a.wav").write_bytes(content[: len(content) // 2])
+    assert scorer.score(tmp_path / "a.wav").warnings == ["holds 2.0 of 4.0 s: the file is cut off or damaged"]
+
+
+def test_facts_are_those_of_the_file_that_was_read(tmp_path: Path) -> None:
+    """A file that is put in place of another one while that is scored does not get its score."""
+    model = LoudnessModel()
+    soundfile.write(tmp_path / "a.wav", sound(np.random.default_rng(0), 4.0), RATE)
+    before = file_facts(tmp_path / "a.wav")
+
+    def replace(inputs: dict[str, torch.Tensor]) -> WindowScores:
+        soundfile.write(tmp_path / "b.wav", sound(np.random.default_rng(1), 3.0), RATE)
+        (tmp_path / "b.wav").replace(tmp_path / "a.wav")
+        return LoudnessModel.__call__(model, inputs)
+
+    scorer = Scorer(Replacing(model, replace))
+    score = scorer.score(tmp_path / "a.wav", workers=1)
+    assert score.seconds == 4.0
+    assert score.file == before
+    assert before != file_facts(tmp_path / "a.wav")
+
+
+def test_a_file_that_grows_while_it_is_scored_has_no_score(tmp_path: Path) -> None:
+    model = LoudnessModel()
+    soundfile.write(tmp_path / "a.wav", sound(np.random.default_rng(0), 20.0), RATE)
+
+    def grow(inputs: dict[str, torch.Tensor]) -> WindowScores:
+        with (tmp_path / "a.wav").open("ab") as file:
+            file.write(b"more")
+        return LoudnessModel.__call__(model, inputs)
+
+    (result,) = Scorer(Replacing(model, grow)).stream([tmp_path / "a.wav"], workers=1)
+    assert isinstance(result, Failure)
+    assert result.error == "changed while it was read"
+
+
+@pytest.mark.parametrize("where", ["prepare", "network"])
+def test_memory_that_runs_out_is_the_reason_of_one_clip(where: str, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for number, seconds in enumerate((1.0, 0.5, 1.0)):
+        soundfile.write(tmp_path / f"{number}.wav", sound(generator, seconds), RATE)
+
+    def fail(waveform: torch.Tensor) -> None:
+        if waveform.shape[-1] < RATE:
+            torch.empty(2**50)  # PyTorch: "DefaultCPUAllocator: can't allocate memory"
+
+    class Hungry(LoudnessModel):
+        def prepare(self, waveform: torch.Tensor) -> dict[str, torch.Tensor]:
+            if where == "prepare":
+                fail(waveform)
+            return super().prepare(waveform)
+
+        def __call__(self, inputs: dict[str, torch.Tensor]) -> WindowScores:
+            if where == "network":
+                fail(inputs["waveforms"])
+            return super().__call__(inputs)
+
+    results = list(Scorer(Hungry(repeats=False)).stream([tmp_path / f"{number}.wav" for number in range(3)]))
+    assert [isinstance(result, Failure) for result in results] == [False, True, False]
+    assert "memory" in results[1].error or "allocate" in results[1].error

@@ -7,9 +7,10 @@ import pytest
 import soundfile
 import torch
 
-from datmos.audio.blocks import read_blocks
-from datmos.audio.decode import UnusableAudioError, load_clip
+from datmos.audio.blocks import FileBlocks
+from datmos.audio.decode import load_clip
 from datmos.audio.settings import AudioParams
+from datmos.audio.unusable import UnusableAudioError
 from datmos.scoring.windows import Windowing, Windows, combine, shares
 
 RATE = 8000
@@ -67,7 +68,7 @@ def test_a_clip_of_one_window_is_what_training_saw(tmp_path: Path, rate: int, se
     samples = np.random.default_rng(0).normal(0, 0.1, (round(seconds * rate), 2))
     soundfile.write(path, samples, rate, subtype="FLOAT")
     expected = load_clip(path, AudioParams(clip_seconds=1.0, offset=0.0, min_seconds=0.25), RATE)
-    (window,) = Windows(read_blocks(path), WINDOWING)
+    (window,) = Windows(FileBlocks(path), WINDOWING)
     assert torch.equal(window.waveform, expected)
 
 

@@ -1,65 +1,52 @@
 """Decoding audio of any length block by block, in a memory that does not grow."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from datmos.audio.decode import NotOpenedError, UnusableAudioError, check_file
-from datmos.audio.ffmpeg import NotAudioError, decode_blocks
+from datmos.audio.decoders import describe_shortfall, open_sound
+from datmos.audio.limits import check_length
+from datmos.audio.source import FileFacts
 
-BLOCK = 2**18  # samples decoded at a time: 6 s at 44.1 kHz
+BLOCK = 2**18  # values decoded at a time: 6 s at 44.1 kHz, mono
 
 
-def read_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
-    """Decode a file from beginning to end: yields sample rate and channels, float32, (channels, samples).
+class Blocks:
+    """A sound, block by block: iterate over it once.
 
-    There is one block at least, though it may be empty.
+    Attributes:
+        facts: of the file that was opened, from the first block on; None before, and for samples.
+        shortfall: at the end, whether the file holds less than it promises, in words; None if it does not.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[int, np.ndarray]]) -> None:
+        """Take sample rate and channels, float32 (channels, samples), in order."""
+        self._pairs = pairs
+        self.facts: FileFacts | None = None
+        self.shortfall: str | None = None
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield sample rate and channels, float32 (channels, samples); one block at least, though maybe empty."""
+        yield from self._pairs
+
+
+class FileBlocks(Blocks):
+    """The sound of a file, from beginning to end.
 
     Raises:
-        UnusableAudioError: not a readable file.
+        UnusableAudioError: on the way, where the file can't be read or is outside of `datmos.audio.limits`.
     """
-    if path.is_dir():
-        raise UnusableAudioError("is a folder, not a file")
-    try:
-        yield from _with_libsndfile(path)
-    except NotOpenedError as error:
-        yield from _with_ffmpeg(path, str(error))
 
+    def __init__(self, path: Path) -> None:
+        """Prepare to read a file; it is opened for the first block."""
+        super().__init__(self._decode(path))
 
-def _with_libsndfile(path: Path) -> Iterator[tuple[int, np.ndarray]]:
-    opened = False
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            opened = True
-            while True:
-                block = file.read(BLOCK, dtype="float32", always_2d=True)  # (samples, channels)
-                yield file.samplerate, np.ascontiguousarray(block.T)
-                if len(block) < BLOCK:
-                    return
-    except soundfile.LibsndfileError as error:
-        check_file(path)
-        reason = f"can't be decoded: {error.error_string.strip()}"
-        raise (UnusableAudioError if opened else NotOpenedError)(reason) from None
-    except OSError as error:
-        raise UnusableAudioError(str(error)) from None
-
-
-def _with_ffmpeg(path: Path, reason: str) -> Iterator[tuple[int, np.ndarray]]:
-    rate, waiting, count = 0, [], 0
-    try:
-        for rate, frame in decode_blocks(path):
-            waiting.append(frame)
-            count += len(frame)
-            if count >= BLOCK:
-                yield rate, np.ascontiguousarray(np.concatenate(waiting).T)
-                waiting, count = [], 0
-    except NotAudioError as error:
-        # libsndfile's words if FFmpeg knows no better: most such files are broken wav or flac
-        raise UnusableAudioError(f"can't be decoded: {error}" if rate else reason) from None
-    if waiting:
-        yield rate, np.ascontiguousarray(np.concatenate(waiting).T)
-    elif not rate:
-        raise UnusableAudioError(reason)
+    def _decode(self, path: Path) -> Iterator[tuple[int, np.ndarray]]:
+        with open_sound(path) as (sound, facts):
+            self.facts, found = facts, 0
+            for block in sound.blocks(max(1, BLOCK // sound.channels)):
+                found += len(block)
+                check_length(found, sound.sample_rate)
+                yield sound.sample_rate, np.ascontiguousarray(block.T)
+            self.shortfall = describe_shortfall(sound, found / sound.sample_rate)

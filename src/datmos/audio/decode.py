@@ -1,27 +1,23 @@
 """Reading audio: only the needed seconds, mono, at the encoder's rate, cropped or tiled to one length."""
 
+from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import soundfile
 import torch
 
-from datmos.audio.ffmpeg import NotAudioError, decode_excerpt
+from datmos.audio.blocks import BLOCK
+from datmos.audio.decoders import open_sound
+from datmos.audio.ffmpeg import FfmpegSound
+from datmos.audio.libsndfile import SndfileSound
 from datmos.audio.resample import resample
 from datmos.audio.settings import AudioParams
+from datmos.audio.unusable import UnusableAudioError
 
 SILENCE = 1e-5  # peak below -100 dBFS: nothing a listener could have rated
 CANCELLED = 1e-3  # mono mix 60 dB below its channels: opposite phases, not a recording
 FULL_SCALE_LIMIT = 10.0  # +20 dB over full scale: integers stored as floats, or garbage
-
-
-class UnusableAudioError(Exception):
-    """A file that can't be used; the message is the reason shown in data/excluded.csv."""
-
-
-class NotOpenedError(Exception):
-    """libsndfile does not know the format; the message says so in its words."""
 
 
 class AudioHeader(NamedTuple):
@@ -44,72 +40,74 @@ def read_excerpt(path: Path, audio: AudioParams) -> tuple[np.ndarray, AudioHeade
     Raises:
         UnusableAudioError: not a readable file, too short, silent, not finite, or far above full scale.
     """
-    if path.is_dir():
-        raise UnusableAudioError("is a folder, not a file")
-    try:
-        samples, header = _read_with_libsndfile(path, audio)
-    except NotOpenedError as error:
-        samples, header = _read_with_ffmpeg(path, audio, str(error))
-    channels = np.ascontiguousarray(samples.T)  # (channels, samples): numpy is ten times faster along long rows
-    return _mix_down(channels, header, audio), header
+    with open_sound(path) as (sound, _):
+        wanted = round(audio.clip_seconds * sound.sample_rate)
+        if isinstance(sound, SndfileSound):
+            return _cut_anywhere(sound, audio, wanted)
+        return _cut(sound, audio, wanted)
 
 
-def _read_with_libsndfile(path: Path, audio: AudioParams) -> tuple[np.ndarray, AudioHeader]:
-    opened = False
-    try:
-        with soundfile.SoundFile(str(path)) as file:
-            opened = True
-            header = AudioHeader(file.frames / file.samplerate, file.samplerate, file.channels)
-            check_length(header.duration_s, audio.min_seconds)
-            wanted = round(audio.clip_seconds * file.samplerate)
-            start = min(round(audio.offset * file.samplerate), max(0, file.frames - wanted))
-            if start > 0:
-                file.seek(start)
-            samples = file.read(wanted, dtype="float32", always_2d=True)  # (samples, channels)
-    except soundfile.LibsndfileError as error:
-        check_file(path)
-        reason = f"can't be decoded: {error.error_string.strip()}"
-        raise (UnusableAudioError if opened else NotOpenedError)(reason) from None
-    except (OSError, RuntimeError) as error:  # RuntimeError: soundfile, an ill-formed file while seeking
-        raise UnusableAudioError(str(error)) from None
-    if len(samples) < min(wanted, file.frames - start):  # cut short: the header promises more than there is
-        header = header._replace(duration_s=(start + len(samples)) / header.sample_rate)
-    return samples, header
+def _cut_anywhere(sound: SndfileSound, audio: AudioParams, wanted: int) -> tuple[np.ndarray, AudioHeader]:
+    """Cut from a sound that tells its length and can be entered anywhere."""
+    rate = sound.sample_rate
+    check_length(sound.seconds, audio.min_seconds)
+    start = min(round(audio.offset * rate), max(0, sound.samples - wanted))
+    if start > 0:
+        sound.seek(start)
+    mixer, mono, found = Mixer(), [], 0
+    size = max(1, min(wanted, BLOCK // sound.channels))
+    for block in sound.blocks(size):
+        block = block[: wanted - found]
+        found += len(block)
+        mono.append(mixer.mix(_channels(block)))
+        if found >= wanted:
+            break
+    seconds = sound.seconds
+    if found < min(wanted, sound.samples - start):  # cut short: the header promises more than there is
+        seconds = (start + found) / rate
+    return _join(mono, mixer, rate, audio), AudioHeader(seconds, rate, sound.channels)
 
 
-def _read_with_ffmpeg(path: Path, audio: AudioParams, reason: str) -> tuple[np.ndarray, AudioHeader]:
-    try:
-        samples, rate, duration = decode_excerpt(path, audio.clip_seconds, audio.offset)
-    except NotAudioError:
-        raise UnusableAudioError(reason) from None  # libsndfile's words: most such files are broken wav or flac
-    check_length(duration, audio.min_seconds)
-    return samples, AudioHeader(duration, rate, samples.shape[1])
+def _cut(sound: FfmpegSound, audio: AudioParams, wanted: int) -> tuple[np.ndarray, AudioHeader]:
+    """Cut from a sound that shows its length when it ends; decoding ends with the excerpt."""
+    rate, offset = sound.sample_rate, round(audio.offset * sound.sample_rate)
+    kept: deque[np.ndarray] = deque()
+    found = first = 0  # samples decoded; the number of the first that is kept
+    for block in sound.blocks(1):
+        kept.append(block)
+        found += len(block)
+        # what lies before the offset is of use only if the sound ends early
+        while first + len(kept[0]) <= min(offset, found - wanted):
+            first += len(kept.popleft())
+        if found >= offset + wanted:
+            break
+    start = max(0, min(offset, found - wanted))
+    ended = found < offset + wanted
+    seconds = found / rate if ended or sound.seconds is None else sound.seconds
+    check_length(seconds, audio.min_seconds)
+    samples = np.concatenate(kept)[start - first :][:wanted]
+    mixer = Mixer()
+    mono = [mixer.mix(_channels(part)) for part in np.array_split(samples, -(-samples.size // BLOCK) or 1)]
+    return _join(mono, mixer, rate, audio), AudioHeader(seconds, rate, sound.channels)
+
+
+def _channels(block: np.ndarray) -> np.ndarray:
+    """Turn (samples, channels) over: numpy is ten times faster along long rows."""
+    return np.ascontiguousarray(block.T)
+
+
+def _join(mono: list[np.ndarray], mixer: "Mixer", rate: int, audio: AudioParams) -> np.ndarray:
+    samples = np.concatenate(mono) if mono else np.empty(0, dtype=np.float32)
+    if len(samples) < audio.min_seconds * rate:
+        raise UnusableAudioError(f"only {len(samples)} samples could be decoded")
+    mixer.check()
+    return samples
 
 
 def check_length(duration_s: float, min_seconds: float) -> None:
     """Refuse a clip that is too short."""
     if duration_s < min_seconds:
         raise UnusableAudioError(f"{duration_s:.3g} s long, shorter than audio.min_seconds {min_seconds:g}")
-
-
-def check_file(path: Path) -> None:
-    """Refuse a file that no decoder could open."""
-    try:
-        size = path.stat().st_size
-    except OSError as problem:  # missing, a dangling link, a loop of links, no permission
-        raise UnusableAudioError(problem.strerror or str(problem)) from None
-    if size == 0:
-        raise UnusableAudioError("empty file")
-
-
-def _mix_down(channels: np.ndarray, header: AudioHeader, audio: AudioParams) -> np.ndarray:
-    """Average the channels (channels, samples), unless they can't be used."""
-    if channels.shape[1] < audio.min_seconds * header.sample_rate:
-        raise UnusableAudioError(f"only {channels.shape[1]} samples could be decoded")
-    mixer = Mixer()
-    mono = mixer.mix(channels)
-    mixer.check()
-    return mono
 
 
 class Mixer:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 ZERO_CROSSINGS, ROLLOFF = 6, 0.99  # torchaudio's defaults: half the length and the cut-off of its filter
 LARGEST_FILTER = 2**24  # numbers in its table of filters
+AT_ONCE = 2**21  # weights that are computed together where there is no table: bounds memory to about 100 MB
 
 
 def resample(waveform: Tensor, rate: int, new_rate: int) -> Tensor:
@@ -92,7 +93,7 @@ def _resample_directly(waveform: Tensor, rate: int, new_rate: int) -> Tensor:
     width, base = _half_width(rate, new_rate), ROLLOFF * min(rate, new_rate)
     padded = torch.nn.functional.pad(waveform, (width, width + 1))
     parts = []
-    for number in torch.arange(-(-len(waveform) * new_rate // rate)).split(2**16):
+    for number in torch.arange(-(-len(waveform) * new_rate // rate)).split(max(1, AT_ONCE // (2 * width + 1))):
         middle = number * rate // new_rate
         taps = middle[:, None] + torch.arange(-width, width + 1)  # (outputs, taps), places in the waveform
         t = (taps * new_rate - number[:, None] * rate).double() * (base / (rate * new_rate))

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datmos.audio.decode import UnusableAudioError, read_excerpt
+from datmos.audio.decode import read_excerpt
 from datmos.audio.resample import resample
 from datmos.audio.settings import AudioParams
+from datmos.audio.unusable import UnusableAudioError
 from datmos.audiobox.model import Inputs
 from datmos.core.errors import DatmosError
 

@@ -10,8 +10,10 @@ import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
 
-from datmos.audio.decode import UnusableAudioError, read_excerpt
+from datmos.audio.decode import read_excerpt
 from datmos.audio.settings import AudioParams
+from datmos.audio.source import unchanged
+from datmos.audio.unusable import UnusableAudioError, first_line
 from datmos.core.clips import SPLITS
 from datmos.core.errors import DatmosError, listing
 from datmos.core.files import file_digest
@@ -91,10 +93,11 @@ def summarise(manifest: pd.DataFrame, excluded: pd.DataFrame, aspects: list[str]
 def _try_clip(path: Path, audio: AudioParams) -> dict[str, Any] | str:
     """Return a clip's columns, or why it can't be used."""
     try:
-        header = read_excerpt(path, audio)[1]
-        return header._asdict() | {"sha256": file_digest(path)}
+        with unchanged(path):
+            header = read_excerpt(path, audio)[1]
+            return header._asdict() | {"sha256": file_digest(path)}
     except (UnusableAudioError, OSError) as error:
-        return str(error)
+        return first_line(error)
 
 
 def _check_excluded(table: pd.DataFrame, excluded: pd.DataFrame, max_excluded: float) -> None:

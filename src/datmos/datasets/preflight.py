@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-import soundfile
 from tqdm import tqdm
 
-from datmos.audio.decode import UnusableAudioError, read_excerpt
+from datmos.audio.decode import read_excerpt
+from datmos.audio.decoders import open_sound
 from datmos.audio.settings import AudioParams
+from datmos.audio.unusable import UnusableAudioError
 from datmos.core.clips import SPLITS
 from datmos.core.errors import listing
 from datmos.core.files import file_digest
@@ -75,13 +76,12 @@ def _list_clips(data: DataParams, sets: Mapping[str, EvaluationSetParams]) -> pd
 def _look(path: Path, audio: AudioParams) -> tuple[float | None, str]:
     """Duration in seconds, or None and what is wrong."""
     try:
-        info = soundfile.info(str(path))
-        seconds = info.frames / info.samplerate
-    except (soundfile.LibsndfileError, OSError, RuntimeError):
-        try:
+        with open_sound(path) as (sound, _):
+            seconds = sound.seconds
+        if seconds is None:  # the format has no header
             seconds = read_excerpt(path, audio)[1].duration_s
-        except (UnusableAudioError, OSError) as error:
-            return None, str(error)
+    except UnusableAudioError as error:
+        return None, str(error)
     if seconds < audio.min_seconds:
         return None, f"{seconds:.3g} s long, shorter than audio.min_seconds {audio.min_seconds:g}"
     return seconds, ""

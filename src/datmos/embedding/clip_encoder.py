@@ -13,19 +13,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from datmos.audio.decode import UnusableAudioError, load_clip
+from datmos.audio.decode import load_clip
 from datmos.audio.settings import AudioParams
+from datmos.audio.source import unchanged
+from datmos.audio.unusable import UnusableAudioError
 from datmos.core.batch_size import BatchSize
 from datmos.core.errors import DatmosError
 from datmos.core.files import file_digest
 from datmos.core.processes import Processes
-from datmos.embedding.cache import ClipCache
+from datmos.embedding.cache import ClipCache, Form, form_of
 from datmos.embedding.encoders.interface import Encoder
 from datmos.embedding.settings import EmbedParams
 
@@ -54,7 +55,11 @@ def plan_work(params: EmbedParams, processes: Processes) -> EmbeddingPlan:
 
 
 class ClipEncoder:
-    """Computes embeddings of a manifest's clips into the cache, and reads them back."""
+    """Computes embeddings of a manifest's clips into the cache.
+
+    Attributes:
+        form: of what the encoder gives for a clip; None until it has given something.
+    """
 
     def __init__(
         self,
@@ -66,7 +71,8 @@ class ClipEncoder:
         plan: EmbeddingPlan,
         device: torch.device,
     ) -> None:
-        self.cache = cache
+        self.form: Form | None = None
+        self._cache = cache
         self._paths = [root / name for name in manifest["path"]]
         self._digests = list(manifest["sha256"])
         self._audio, self._encoder, self._device = audio, encoder, device
@@ -79,20 +85,6 @@ class ClipEncoder:
             "set encoder.dtype=bfloat16, or use a smaller encoder.",
         )
         self._loaded = False
-
-    def is_cached(self, row: int) -> bool:
-        """Tell whether the clip of a row was computed before."""
-        return self.cache.has(self._digests[row])
-
-    def collect(self) -> Iterator[dict[str, np.ndarray]]:
-        """Yield every clip's arrays in the manifest's order; a damaged entry is computed again."""
-        for row, digest in enumerate(tqdm(self._digests, desc="writing embeddings", unit="clip")):
-            arrays = self.cache.read(digest)
-            if arrays is None:
-                self.compute([row], show=False)
-                arrays = self.cache.read(digest)
-            assert arrays is not None
-            yield arrays
 
     def compute(self, rows: Sequence[int], show: bool) -> None:
         """Embed the clips of ``rows`` into the cache, in threads."""
@@ -175,7 +167,8 @@ class ClipEncoder:
         outputs = {str(index): layer.half() for index, layer in enumerate(frames)}
         outputs["pooled"] = pooled.mean(dim=2)
         # false for NaN too
-        outputs["fits"] = torch.stack([layer.abs().amax(dim=(1, 2)) < FLOAT16_MAX for layer in frames]).all(dim=0)
+        fits = torch.stack([layer.abs().amax(dim=(1, 2)) < FLOAT16_MAX for layer in frames]).all(dim=0)
+        outputs["fits"] = fits & outputs["pooled"].isfinite().all(dim=1)
         return {name: self._to_host(value) for name, value in outputs.items()}
 
     def _to_host(self, value: Tensor) -> Tensor:
@@ -192,7 +185,9 @@ class ClipEncoder:
                     f"{self._paths[row]}: encoder '{self._encoder.identity['name']}' gave values that are not "
                     "finite or exceed float16"
                 )
-            self.cache.write(self._digests[row], {name: value[index].numpy() for name, value in outputs.items()})
+            arrays = {name: value[index].numpy() for name, value in outputs.items()}
+            self._cache.write(self._digests[row], arrays)
+            self.form = form_of(arrays)
 
 
 def load_unchanged(path: Path, digest: str, audio: AudioParams, sample_rate: int) -> Tensor:
@@ -202,13 +197,14 @@ def load_unchanged(path: Path, digest: str, audio: AudioParams, sample_rate: int
         DatmosError: its content is not what the manifest says by ``digest``, or can't be read.
     """
     try:
-        unchanged = file_digest(path) == digest
-        waveform = load_clip(path, audio, sample_rate)
+        with unchanged(path):
+            same = file_digest(path) == digest
+            waveform = load_clip(path, audio, sample_rate)
     except (UnusableAudioError, OSError) as error:
         raise DatmosError(
             f"{path}: {error}, though the manifest calls it usable; did the file change? Run `dvc repro manifest`"
         ) from None
-    if not unchanged:
+    if not same:
         raise DatmosError(f"{path} has changed since the manifest was made; run `dvc repro manifest`")
     return waveform
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datmos.audio.decode import UnusableAudioError
+from datmos.audio.unusable import UnusableAudioError
 from datmos.audiobox.model import AudioboxModel, count_frames, samples_of
 from datmos.audiobox.saved import Recipe, load_model, load_recipe, load_weights, make_model
 from datmos.audiobox.waveforms import collate

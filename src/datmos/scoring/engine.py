@@ -11,14 +11,15 @@ any two steps, and one that strikes while a `Condition` is being entered leaves 
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
-from datmos.audio.decode import UnusableAudioError
+from datmos.audio.blocks import Blocks
+from datmos.audio.unusable import UnusableAudioError, first_line
 from datmos.core.batch_size import BatchSize
 from datmos.core.errors import DatmosError
 from datmos.embedding.clip_encoder import GPU_BATCH, GPU_WORKERS, one_thread
@@ -27,6 +28,7 @@ from datmos.scoring.score import Failure, Score, ScoredWindow, make_score
 from datmos.scoring.windows import Window, Windows
 
 Inputs = dict[str, torch.Tensor]  # of one window
+NO_MEMORY = "not enough memory to score it"
 AHEAD = 1000  # clips that may be opened before the result of an earlier one is taken
 
 
@@ -34,7 +36,7 @@ class Item(NamedTuple):
     """A clip to score."""
 
     path: str | None
-    open: Callable[[], Iterable[tuple[int, np.ndarray]]]  # sample rate and channels, block by block
+    open: Callable[[], Blocks]
 
 
 class ScoringPlan(NamedTuple):
@@ -48,7 +50,7 @@ class ScoringPlan(NamedTuple):
 def plan_scoring(model: WindowModel, workers: int | None, batch_seconds: float | None) -> ScoringPlan:
     """On a CPU a window a core; else batches, decoded in threads ahead of the device."""
     for name, value in (("workers", workers), ("batch_seconds", batch_seconds)):
-        if value is not None and not value > 0:
+        if value is not None and not 0 < value < float("inf"):
             raise DatmosError(f"{name}: a number above 0 is expected, got {value:g}")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if model.device.type == "cpu":
@@ -159,7 +161,9 @@ class Engine:
                 self._ended = True
                 self._send()
                 return None
-            job = _Job(self._opened, item, Windows(item.open(), self._model.windowing, self._hop_seconds))
+            blocks = item.open()
+            cut = Windows(blocks, self._model.windowing, self._hop_seconds)
+            job = _Job(self._opened, item.path, blocks, cut)
             self._opened += 1
             self._open.append(job)
             return job
@@ -176,16 +180,23 @@ class Engine:
         full = self._model.windowing.length
         groups: dict[tuple[torch.Size, ...], list[tuple[Inputs, tuple[_Job, int, Window]]]] = {}
         for entry in batch:
-            inputs = self._model.prepare(entry[2].waveform)
+            try:
+                inputs = self._model.prepare(entry[2].waveform)
+            except Exception as error:  # an encoder's own code, and what it makes of a waveform
+                self._put(*entry, UnusableAudioError(f"can't be made the encoder's input: {first_line(error)}"))
+                continue
             groups.setdefault(tuple(value.shape for value in inputs.values()), []).append((inputs, entry))
         for group in groups.values():
             fill = any(len(window.waveform) == full for _, (_, _, window) in group)
             with self._on_device:
                 scores = self._run([inputs for inputs, _ in group], fill)
-            for (_, (job, number, window)), score in zip(group, scores, strict=True):
-                job.put(number, window, score)
-                if job.is_done():
-                    self._finish(job)
+            for (_, entry), score in zip(group, scores, strict=True):
+                self._put(*entry, score)
+
+    def _put(self, job: "_Job", number: int, window: Window, score: WindowScores | UnusableAudioError) -> None:
+        job.put(number, window, score)
+        if job.is_done():
+            self._finish(job)
 
     def _run(self, inputs: list[Inputs], fill: bool) -> list[WindowScores | UnusableAudioError]:
         """Score windows of one length; on a device whose memory runs out, in ever smaller batches."""
@@ -195,14 +206,16 @@ class Engine:
             try:
                 # always one shape, so that the same kernels run for every window: the last batch is filled up
                 scores = self._compute([*part, *[part[-1]] * (size - len(part) if fill else 0)])
-            except UnusableAudioError as error:
-                return [error] if len(part) == 1 else [one for row in part for one in self._run([row], fill)]
+            except (UnusableAudioError, MemoryError) as error:
+                if len(part) > 1:
+                    return [one for row in part for one in self._run([row], fill)]
+                return [error if isinstance(error, UnusableAudioError) else UnusableAudioError(NO_MEMORY)]
             return [*scores[: len(part)]]
 
         return [one for part in self._batch_size.each(len(inputs), compute) for one in part]
 
     def _compute(self, rows: list[Inputs]) -> list[WindowScores]:
-        with torch.inference_mode():
+        with torch.inference_mode(), _memory_errors():
             scores = self._model({name: torch.stack([row[name] for row in rows]) for name in rows[0]})
         distances = [None] * len(rows) if scores.distance is None else scores.distance
         return [WindowScores(*one) for one in zip(scores.mean, scores.covariance, distances, strict=True)]
@@ -219,9 +232,9 @@ class Engine:
 class _Job:
     """A clip in work: whoever is free takes its next window."""
 
-    def __init__(self, number: int, item: Item, cut: Windows) -> None:
+    def __init__(self, number: int, path: str | None, blocks: Blocks, cut: Windows) -> None:
         self.number, self.exhausted = number, False
-        self._item, self._cut = item, cut
+        self._path, self._blocks, self._cut = path, blocks, cut
         self._windows = iter(cut)
         self._decoding, self._counting = threading.Lock(), threading.Lock()
         self._taken = self._pending = 0
@@ -235,8 +248,8 @@ class _Job:
             while not self.exhausted:
                 try:
                     window = next(self._windows, None)
-                except (UnusableAudioError, OSError) as error:
-                    self._error, window = str(error), None
+                except Exception as error:  # decoded data that nobody has checked: its reason, not the run's end
+                    self._error, window = first_line(error), None
                 with self._counting:
                     if window is None or self._error is not None:
                         self.exhausted = True
@@ -274,8 +287,21 @@ class _Job:
     def result(self, model: WindowModel) -> Score | Failure:
         """Put the windows together."""
         if self._error is not None:
-            return Failure(self._item.path, self._error)
+            return Failure(self._path, self._error, self._blocks.facts)
         scored = [self._scored[number] for number in sorted(self._scored)]
         if all(window.mean is None for window in scored):
-            return Failure(self._item.path, "silent in every window")
-        return make_score(self._item.path, model, self._cut, scored)
+            return Failure(self._path, "silent in every window", self._blocks.facts)
+        return make_score(self._path, model, self._blocks, self._cut, scored)
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """PyTorch says it with a RuntimeError when the memory of a CPU runs out."""
+    try:
+        yield
+    except torch.OutOfMemoryError:  # of a GPU: `BatchSize` tries smaller batches
+        raise
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error) or "not enough memory" in str(error):
+            raise MemoryError from None
+        raise

@@ -11,8 +11,8 @@ import torch
 from safetensors.numpy import load_file
 from torch import Tensor
 
-from datmos.audio.decode import UnusableAudioError
 from datmos.audio.settings import AudioParams
+from datmos.audio.unusable import UnusableAudioError
 from datmos.core.device import mixed_precision
 from datmos.core.errors import DatmosError
 from datmos.core.files import read_json

@@ -1,11 +1,14 @@
 """What a scorer gives for a clip."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from datmos.audio.blocks import Blocks
+from datmos.audio.source import FileFacts
 from datmos.scoring.band import DOUBTFUL
 from datmos.scoring.model import WindowModel
 from datmos.scoring.windows import Windows, combine, shares
@@ -18,6 +21,7 @@ class Failure(NamedTuple):
 
     path: str | None
     error: str
+    file: FileFacts | None = None  # that was opened
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Score:
         percentile: how many of the model's validation clips are no farther away, in percent.
         band_limit: Hz; above it the clip has no sound, as far as the model listens.
         warnings: why the score may be doubtful, as sentences.
+        file: size and time of the last change of the file when it was opened; None for samples.
     """
 
     path: str | None
@@ -50,6 +55,7 @@ class Score:
     percentile: float | None
     band_limit: float
     warnings: list[str]
+    file: FileFacts | None = field(repr=False)
 
     def __str__(self) -> str:
         """Return the scores with their standard deviations in one line, and each warning in one more."""
@@ -100,7 +106,9 @@ class ScoredWindow(NamedTuple):
     distance: float | None
 
 
-def make_score(path: str | None, model: WindowModel, cut: Windows, scored: list[ScoredWindow]) -> Score:
+def make_score(
+    path: str | None, model: WindowModel, blocks: Blocks, cut: Windows, scored: list[ScoredWindow]
+) -> Score:
     """Put a clip's windows, in order, together."""
     aspects, rate = model.aspects, model.windowing.sample_rate
     starts = np.array([window.start for window in scored])
@@ -130,23 +138,26 @@ def make_score(path: str | None, model: WindowModel, cut: Windows, scored: list[
         distance=distance,
         percentile=percentile,
         band_limit=band_limit,
-        warnings=_warnings(
-            band_limit, cut.spectrum.nyquist, percentile, sum(w.mean is None for w in scored), scored
-        ),
+        warnings=list(_warnings(blocks.shortfall, band_limit, cut.spectrum.nyquist, percentile, scored)),
+        file=blocks.facts,
     )
 
 
 def _warnings(
-    band_limit: float, nyquist: float, percentile: float | None, silent: int, scored: list[Any]
-) -> list[str]:
-    found = []
+    shortfall: str | None,
+    band_limit: float,
+    nyquist: float,
+    percentile: float | None,
+    scored: Sequence[ScoredWindow],
+) -> Iterator[str]:
+    if shortfall is not None:
+        yield shortfall
     if band_limit < DOUBTFUL * nyquist:
-        found.append(
+        yield (
             f"nothing above {band_limit / 1000:.1f} kHz, where the model listens up to {nyquist / 1000:g} kHz: "
             "upsampled or low-passed, or it has no high sounds"
         )
     if percentile is not None and percentile > FAR:
-        found.append("unlike the clips the model was trained on: farther from them than 99 % of validation clips")
-    if silent:
-        found.append(f"{silent} of {len(scored)} windows are silent and do not count")
-    return found
+        yield "unlike the clips the model was trained on: farther from them than 99 % of validation clips"
+    if silent := sum(window.mean is None for window in scored):
+        yield f"{silent} of {len(scored)} windows are silent and do not count"

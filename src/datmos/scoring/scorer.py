@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datmos.audio.blocks import BLOCK, read_blocks
+from datmos.audio.blocks import BLOCK, Blocks, FileBlocks
 from datmos.core.device import pick_device
 from datmos.core.errors import DatmosError
 from datmos.scoring.engine import Engine, Item, plan_scoring
@@ -27,6 +27,7 @@ from datmos.scoring.model import WindowModel
 from datmos.scoring.score import Failure, Score
 
 AnyClip = str | PathLike[str] | np.ndarray | Tensor
+LEAST_HOP = 0.01  # seconds: a second of audio is then a hundred windows
 MOST_CHANNELS = 64  # more are taken for samples in the wrong dimension
 
 
@@ -118,17 +119,20 @@ class Scorer:
         Args:
             clips: paths or samples, as for `score`; may be a generator without end.
             sample_rate: of samples, Hz.
-            hop_seconds: from one window to the next in clips longer than a window; None: as long as a window.
+            hop_seconds: from one window to the next in clips longer than a window, `LEAST_HOP` or more; None: as
+                long as a window.
             workers: threads; None: one a CPU core.
             batch_seconds: seconds of audio that a GPU takes at once. A CPU core takes one window.
 
         Raises:
             DatmosError: a wrong option, or not even one window fits the memory of the device.
         """
-        length = self.model.windowing.seconds
-        if hop_seconds is not None and not 0 < hop_seconds <= length:
+        windowing = self.model.windowing
+        least = max(LEAST_HOP, 1 / windowing.sample_rate)  # a sample at least
+        if hop_seconds is not None and not least <= hop_seconds <= windowing.seconds:
             raise DatmosError(
-                f"hop_seconds: above 0 and at most a window, {length:g} s, is expected; got {hop_seconds:g}"
+                f"hop_seconds: at least {least:g} s and at most a window, {windowing.seconds:g} s, is expected; "
+                f"got {hop_seconds:g}"
             )
         plan = plan_scoring(self.model, workers, batch_seconds)
         engine = Engine(self.model, plan, hop_seconds)
@@ -138,14 +142,13 @@ class Scorer:
 def _item(clip: AnyClip, sample_rate: int | None) -> Item:
     if isinstance(clip, str | PathLike):
         path = fspath(clip)
-        return Item(path, lambda: read_blocks(Path(path)))
+        return Item(path, lambda: FileBlocks(Path(path)))
     samples = _as_channels(clip)
     if sample_rate is None or sample_rate <= 0 or int(sample_rate) != sample_rate:
         raise DatmosError(f"sample_rate: samples need their rate in Hz, a whole number; got {sample_rate}")
     rate = int(sample_rate)
-    return Item(
-        None, lambda: ((rate, part) for part in np.array_split(samples, -(-samples.shape[1] // BLOCK) or 1, 1))
-    )
+    parts = np.array_split(samples, -(-samples.size // BLOCK) or 1, axis=1)
+    return Item(None, lambda: Blocks((rate, part) for part in parts))
 
 
 def _as_channels(samples: Any) -> np.ndarray:

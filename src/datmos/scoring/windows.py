@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datmos.audio.decode import SILENCE, Mixer, UnusableAudioError, check_length
+from datmos.audio.decode import SILENCE, Mixer, check_length
+from datmos.audio.limits import check_format
 from datmos.audio.resample import StreamingResampler
+from datmos.audio.unusable import UnusableAudioError
 from datmos.scoring.band import Spectrum
 
 
@@ -71,7 +73,8 @@ class Windows:
         """Yield the windows in order; memory holds a few of them at a time.
 
         Raises:
-            UnusableAudioError: not readable, too short, silent, not finite, or far above full scale.
+            UnusableAudioError: not readable, outside of `datmos.audio.limits`, too short, silent, not finite, or
+                far above full scale.
         """
         wanted = self._windowing.length
         buffer, first = torch.empty(0), 0  # samples from ``first`` on
@@ -107,6 +110,7 @@ class Windows:
         for rate, channels in self._blocks:
             self.rate = rate
             if resampler is None:
+                check_format(rate, channels.shape[0])
                 # a clip of one window is resampled at once, as in training
                 max_samples = round(max(self._windowing.seconds, 10.0) * rate) + rate
                 resampler = StreamingResampler(rate, self._windowing.sample_rate, max_samples)
