@@ -118,6 +118,19 @@ def test_a_killed_training_ends_with_the_same_bytes(tmp_path: Path, monkeypatch:
     assert session(made, epochs=5)._resume() == 0  # another training does not take it up
 
 
+def test_a_damaged_checkpoint_is_reported_by_the_first_process(
+    made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = session(made, epochs=1)
+    one.run("whole")
+    content = one.state.path.read_bytes()
+    one.state.path.write_bytes(content[: len(content) // 2])
+    first, second = (session(made, epochs=1, processes=ALONE._replace(rank=rank)) for rank in (0, 1))
+    assert first.state.path == one.state.path
+    assert (first._resume(), second._resume()) == (0, 0)
+    assert capsys.readouterr().err.count(f"{one.state.path}: this checkpoint is damaged") == 1
+
+
 def test_it_learns_and_keeps_the_best_epoch(made: Made) -> None:
     result = session(made, lambda_=0.0, epochs=12).run("test")
     curves = result.curves

@@ -1,6 +1,7 @@
 """Writing: rounded, deterministic, never half done."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -52,3 +53,46 @@ def test_a_folder_replaces_a_folder(tmp_path: Path) -> None:
             (temporary / name).touch()
     assert [path.name for path in target.iterdir()] == ["new"]
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_a_killed_run_left_is_removed_even_if_it_had_this_number(tmp_path: Path) -> None:
+    """In containers a process often has the number of the one before."""
+    target = tmp_path / "out"
+    for process in (os.getpid(), 2**22 + 1):  # no process has the second number
+        (tmp_path / f".out.{process}.tmp").mkdir()
+        (tmp_path / f".out.{process}.tmp/half").touch()
+    running = tmp_path / f".out.{os.getppid()}.tmp"
+    running.touch()
+    with replacing(target) as temporary:
+        temporary.mkdir()
+    assert sorted(tmp_path.iterdir()) == sorted([running, target])
+
+
+def test_what_a_killed_run_of_somebody_else_left_is_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = tmp_path / f".out.{2**22 + 1}.tmp"
+    left.touch()
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path == left:
+            raise PermissionError(1, "Operation not permitted")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with replacing(tmp_path / "out") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "out").read_text() == "new"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664)])
+def test_permissions_are_those_of_any_new_file(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_metrics(tmp_path / "m.json", {})
+        write_csv(tmp_path / "t.csv", pd.DataFrame({"n": [1]}))
+        write_parquet(tmp_path / "t.parquet", pd.DataFrame({"n": [1]}))
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {mode}

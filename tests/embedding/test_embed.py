@@ -1,5 +1,6 @@
 """The store holds what the encoder gave, whatever happened on the way: kills, damage, changes, many processes."""
 
+import hashlib
 import json
 import os
 import random
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +16,20 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
+from safetensors.numpy import load, save
 
 from datmos.audio.decode import load_clip
 from datmos.core.errors import DatmosError
 from datmos.core.files import file_digest
 from datmos.core.processes import ALONE
-from datmos.core.store import EmbeddingStore
+from datmos.core.store import EmbeddingStore, write_store
+from datmos.embedding.cache import ClipCache
 from datmos.embedding.clip_encoder import EmbeddingPlan
-from datmos.embedding.embed import embed_clips
+from datmos.embedding.embed import RECIPE, describe, embed_clips
 from helpers.embedding import AUDIO, FramesEncoder, contents, make_clips
 from helpers.places import REPOSITORY
 
+Arrays = dict[str, np.ndarray]
 PLAN = EmbeddingPlan(batch_size=2, workers=3, at_once=1)
 
 
@@ -48,6 +53,17 @@ def embed(
 ) -> Path:
     embed_clips(manifest, root, AUDIO, encoder, cache, plan, root / name)
     return root / name
+
+
+def sealed(arrays: Arrays) -> bytes:
+    """An entry of the cache with a right digest, whatever is in it."""
+    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    return content + hashlib.blake2b(content, digest_size=32).digest()
+
+
+def entry(cache: Path, manifest: pd.DataFrame, number: int) -> Path:
+    recipe = {"recipe": RECIPE, **describe(FramesEncoder(), AUDIO)}
+    return ClipCache(cache, recipe, 2).path(manifest["sha256"][number])
 
 
 def test_frames_layers_pooled_index_and_description(tmp_path: Path, manifest: pd.DataFrame) -> None:
@@ -142,17 +158,85 @@ def test_other_settings_do_not_meet_old_entries(tmp_path: Path, manifest: pd.Dat
     assert sum(encoder.batches) >= 5
 
 
-@pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
-def test_a_damaged_cache_entry_is_computed_again(tmp_path: Path, manifest: pd.DataFrame, damage: str) -> None:
+DAMAGES: dict[str, Callable[[bytes, Arrays], bytes]] = {
+    "cut": lambda content, _: content[:-100],
+    "flip": lambda content, _: content[:1000] + bytes([content[1000] ^ 1]) + content[1001:],
+    "empty": lambda *_: b"",
+    "shorter": lambda _, arrays: sealed(arrays | {"0": arrays["0"][:, 1:], "1": arrays["1"][:, 1:]}),
+    "narrower": lambda _, arrays: sealed({name: array[1:] for name, array in arrays.items()}),
+    "float32": lambda _, arrays: sealed(arrays | {"0": arrays["0"].astype(np.float32)}),
+    "one layer less": lambda _, arrays: sealed({name: arrays[name] for name in ("0", "pooled")}),
+    "NaN": lambda _, arrays: sealed(arrays | {"0": np.where(arrays["0"] > 0.5, np.float16(np.nan), arrays["0"])}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_damaged_cache_entry_is_computed_again_and_reported(
+    tmp_path: Path, manifest: pd.DataFrame, damage: str, number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Faults 19 and 23; the first clip's too, whose shape the store begins with."""
     cache = tmp_path / "cache"
     expected = contents(embed(manifest, tmp_path, FramesEncoder(), cache=cache))
-    file = sorted(cache.rglob("*.safetensors"))[2]
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes({"cut": content[:-100], "flip": content, "empty": b""}[damage])
+    file = entry(cache, manifest, number)
+    content = file.read_bytes()
+    file.write_bytes(DAMAGES[damage](content, load(content[:-32])))
     encoder = FramesEncoder()
     assert contents(embed(manifest, tmp_path, encoder, cache=cache, plan=EmbeddingPlan(1, 1, 1))) == expected
-    assert encoder.batches == [1]
+    # another shape that could be right: the encoder had to tell which of them is
+    assert len(encoder.batches) == 1 + (damage in ("shorter", "narrower") and number != 0)
+    (line,) = (
+        line for line in capsys.readouterr().err.splitlines() if line.startswith("damaged entries of the cache")
+    )
+    assert line.endswith(f"computed again: 1. The first is {file}, of {tmp_path}/00{number}.wav")
+    embed(manifest, tmp_path, encoder, cache=cache)
+    assert "damaged" not in capsys.readouterr().err
+
+
+def test_most_entries_may_be_wrong(
+    tmp_path: Path, manifest: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the encoder gives decides, not the majority; also when a new clip is the only one to be computed."""
+    cache = tmp_path / "cache"
+    expected = contents(embed(manifest, tmp_path, FramesEncoder(), cache=cache))
+    for new_clip in (False, True):
+        for number in range(4):
+            file = entry(cache, manifest, number)
+            arrays = load(file.read_bytes()[:-32])
+            shorter = {name: arrays[name][:, 1:] for name in ("0", "1")}
+            file.write_bytes(sealed(arrays | shorter))
+        if new_clip:
+            entry(cache, manifest, 4).unlink()
+        assert contents(embed(manifest, tmp_path, FramesEncoder(), cache=cache)) == expected
+        assert "that were computed again: 4." in capsys.readouterr().err
+
+
+def test_an_entry_that_does_not_stay_as_it_is_written_is_one_message(
+    tmp_path: Path, manifest: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ClipCache, "write", lambda *_: None)
+    with pytest.raises(DatmosError, match=r"\.safetensors: not what was just written there"):
+        embed(manifest, tmp_path, FramesEncoder(), cache=tmp_path / "cache")
+
+
+def test_a_pooled_layer_that_is_not_finite_is_refused(tmp_path: Path, manifest: pd.DataFrame) -> None:
+    class Broken(FramesEncoder):
+        def __call__(self, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+            *frames, pooled = super().__call__(inputs)
+            return [*frames, pooled / 0]
+
+    with pytest.raises(DatmosError, match=r"00\d\.wav: encoder 'frames' gave values that are not finite"):
+        embed(manifest, tmp_path, Broken(), cache=tmp_path / "cache")
+    assert not list((tmp_path / "cache").rglob("*.safetensors"))
+
+
+def test_a_store_of_unlike_clips_is_refused(tmp_path: Path) -> None:
+    clips = [{"0": np.zeros((4, length), np.float16), "pooled": np.zeros(4, np.float32)} for length in (9, 9, 8)]
+    with pytest.raises(
+        DatmosError, match=r"^c: its embedding is float16 \(4, 8\), that of the first clip .*\(4, 9\)"
+    ):
+        write_store(tmp_path / "store", pd.Series(["a", "b", "c"]), iter(clips), {"layers": [1]})
+    assert not list(tmp_path.iterdir())
 
 
 def test_memory_that_runs_out_halves_the_batch(

@@ -138,6 +138,32 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(
     assert list(FOLDER.iterdir()) == []
 
 
+def test_after_a_damaged_checkpoint_a_training_ends_with_the_same_bytes(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = params({"one": EVERY["mixed_triplets"]}, epochs=2)
+    whole = train(world, settings, "one", [0, 1], [3, 3])
+    save = datmos.training.resume.save_checkpoint
+
+    def save_and_die(path: Path, epoch: int, tensors: Any) -> None:
+        save(path, epoch, tensors)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datmos.training.resume, "save_checkpoint", save_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        train(world, settings, "one", [0, 1], [3, 3])
+    monkeypatch.setattr(datmos.training.resume, "save_checkpoint", save)
+    (file,) = FOLDER.iterdir()
+    content = bytearray(file.read_bytes())
+    content[-1000] ^= 0x40
+    file.write_bytes(content)
+    capsys.readouterr()
+    again = train(world, settings, "one", [0, 1], [3, 3])
+    assert f"{file}: this checkpoint is damaged" in capsys.readouterr().err
+    for found, expected in zip(again, whole, strict=True):
+        assert_the_same(found, expected, 0)
+
+
 def test_another_recipe_does_not_take_up_the_checkpoint(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     save = datmos.training.resume.save_checkpoint
 

@@ -1,5 +1,7 @@
 """Checkpoints: back as they were, and never taken for another training's."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,11 @@ import torch
 
 import datmos.audiobox.finetune
 import datmos.training.loop
-from datmos.training.resume import OptimiserState, Streams, checkpoint_path, load_checkpoint, save_checkpoint
+from datmos.core.errors import DatmosError
+from datmos.core.sealed import save_sealed
+from datmos.training.curves import Curves
+from datmos.training.resume import Resumable, checkpoint_path, load_checkpoint, save_checkpoint
+from datmos.training.stateful import OptimiserState, Streams
 from helpers.imports import closure_of, package_of
 
 
@@ -84,3 +90,208 @@ def test_streams_go_on_where_they_were() -> None:
     torch.rand(5, generator=first)
     Streams({"a": [second]}).load_state_dict(Streams({"a": [first]}).state_dict())
     assert torch.equal(torch.rand(3, generator=first), torch.rand(3, generator=second))
+
+
+PLACE = Path("training/x.safetensors")
+
+
+def made(path: Path = PLACE, seed: int = 1) -> Resumable:
+    """A training of two parameters; its optimiser has made a step, and one epoch is written down."""
+    torch.manual_seed(seed)
+    model = torch.nn.Linear(3, 2)
+    optimiser = torch.optim.AdamW(model.parameters(), 0.1)
+    curves = Curves([0], ["loss"], "train.learning_rate")
+    return Resumable(path, {"model": model, "optimiser": OptimiserState(optimiser), "curves": curves})
+
+
+def step(training: Resumable) -> None:
+    model, optimiser = training.parts["model"], training.parts["optimiser"]._optimiser
+    optimiser.zero_grad()
+    model(torch.ones(1, 3)).square().sum().backward()
+    optimiser.step()
+    training.parts["curves"].add(1, torch.tensor([[0.5]]))
+
+
+def saved() -> Resumable:
+    training = made()
+    step(training)
+    training.save(1)
+    return training
+
+
+def state(training: Resumable) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in training._tensors().items()}
+
+
+def assert_equal(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert torch.equal(found[name], value), name
+
+
+def assert_starts_anew(capsys: pytest.CaptureFixture[str], reason: str) -> None:
+    """One line names the file and the reason; of the checkpoint nothing is taken up."""
+    training = made(seed=2)
+    before = state(training)
+    assert training.resume() == 0
+    assert_equal(state(training), before)
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(f"{PLACE}: this checkpoint is damaged (")
+    assert reason in line
+    assert line.endswith("Training starts from the beginning.")
+    step(training)
+    training.save(1)  # in place of the damaged one
+    assert made(seed=3).resume() == 1
+
+
+def test_a_checkpoint_is_taken_up() -> None:
+    expected = state(saved())
+    again = made(seed=2)
+    assert again.resume() == 1
+    assert_equal(state(again), expected)
+
+
+def cut(content: bytes) -> bytes:
+    return content[:-5]
+
+
+def flipped(content: bytes) -> bytes:
+    return content[:-30] + bytes([content[-30] ^ 1]) + content[-29:]
+
+
+def not_a_number(content: bytes) -> bytes:
+    return content[:-4] + b"\x00\x00\xc0\x7f"
+
+
+def other_epoch(content: bytes) -> bytes:
+    return content.replace(b'"epoch":"1"', b'"epoch":"7"')
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda content: b"", "header too small"),
+        (lambda content: b"\x00" * len(content), "header"),
+        (cut, "incomplete"),
+        (flipped, "its content does not match its digest"),
+        (not_a_number, "its content does not match its digest"),
+        (other_epoch, "its content does not match its digest"),
+    ],
+)
+def test_a_damaged_checkpoint_is_reported_and_training_starts_anew(
+    damage: Callable[[bytes], bytes], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fault 23: a flipped bit loads unnoticed. Fault 27: an empty file fails with a message without a name."""
+    saved()
+    content = PLACE.read_bytes()
+    assert damage(content) != content
+    PLACE.write_bytes(damage(content))
+    assert_starts_anew(capsys, reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("model.weight", None, "model.weight is not there, expected is float32 [2, 3]"),
+        ("model.more", torch.zeros(1), "model.more is float32 [1], expected is not there"),
+        ("model.weight", torch.zeros(2, 1), "model.weight is float32 [2, 1], expected is float32 [2, 3]"),
+        ("model.bias", torch.zeros(2).double(), "model.bias is float64 [2], expected is float32 [2]"),
+        ("optimiser.0.exp_avg", None, "optimiser.0.exp_avg is not there, expected is float32 [2, 3]"),
+        (
+            "optimiser.1.exp_avg_sq",
+            torch.zeros(()),
+            "optimiser.1.exp_avg_sq is float32 [], expected is float32 [2]",
+        ),
+        ("optimiser.7.step", torch.zeros(()), "optimiser.7.step is float32 [], expected is not there"),
+        ("curves.values", torch.zeros(2, 1, 1).double(), "expected is float64 [1, 1, 1]"),
+    ],
+)
+def test_a_checkpoint_with_other_tensors_is_not_taken_up(
+    name: str, value: torch.Tensor | None, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensors = state(saved())
+    tensors |= {name: value} if value is not None else {}
+    if value is None:
+        del tensors[name]
+    save_sealed(PLACE, tensors, {"epoch": "1"})
+    assert_starts_anew(capsys, reason)
+
+
+def test_no_changed_byte_of_a_checkpoint_is_taken_up(capsys: pytest.CaptureFixture[str]) -> None:
+    saved()
+    content = PLACE.read_bytes()
+    for place in range(len(content)):
+        PLACE.write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
+        assert made().resume() == 0, place
+    assert len(capsys.readouterr().err.strip().splitlines()) == 2 * len(content) - 1  # an empty line between two
+
+
+def test_only_the_first_of_several_processes_reports(capsys: pytest.CaptureFixture[str]) -> None:
+    PLACE.parent.mkdir()
+    PLACE.touch()
+    assert made().resume(told=False) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_folder_of_that_name_is_one_message_and_stays() -> None:
+    (PLACE / "thesis").mkdir(parents=True)
+    with pytest.raises(DatmosError, match=r"training/x\.safetensors: a checkpoint is expected here.*Remove it"):
+        made().resume()
+    with pytest.raises(DatmosError, match=r"training/x\.safetensors: the checkpoint of epoch 1 can't be written"):
+        made().save(1)
+    assert [path.name for path in PLACE.parent.iterdir()] == [PLACE.name]
+    assert (PLACE / "thesis").is_dir()
+
+
+def test_a_checkpoint_that_cannot_be_written_keeps_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    saved()
+    before = PLACE.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("datmos.core.sealed.save_tensors", full)
+    words = (
+        r"x\.safetensors: the checkpoint of epoch 2 can't be written \(No space left on device\).*space on the disk"
+    )
+    with pytest.raises(DatmosError, match=words):
+        made().save(2)
+    assert PLACE.read_bytes() == before
+    assert list(PLACE.parent.iterdir()) == [PLACE]
+
+
+def test_a_checkpoint_that_cannot_be_removed_does_not_stop_the_end_of_a_training(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training = saved()
+    PLACE.unlink()
+    training.remove()  # somebody was faster
+    assert capsys.readouterr().err == ""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    training.remove()
+    assert f"{PLACE}: the checkpoint is no longer needed and can't be removed" in capsys.readouterr().err
+
+
+def test_what_a_kill_left_is_cleared_up() -> None:
+    """Of a process before with the number of this one too, as in containers."""
+    PLACE.parent.mkdir()
+    for process in (os.getpid(), 2**22 + 1):
+        left = PLACE.with_name(f".{PLACE.name}.{process}.tmp")
+        left.mkdir()
+        (left / ".tmp1234").write_text("half")
+    saved()
+    assert list(PLACE.parent.iterdir()) == [PLACE]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_permissions_are_those_of_any_new_file(umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        saved()
+    finally:
+        os.umask(before)
+    assert PLACE.stat().st_mode & 0o777 == mode

@@ -31,7 +31,8 @@ from datmos.training.classifier import DomainClassifier
 from datmos.training.curves import Curves
 from datmos.training.domain_labels import DomainLabels
 from datmos.training.keep import BestEpoch
-from datmos.training.resume import OptimiserState, Resumable, checkpoint_path
+from datmos.training.resume import Resumable, checkpoint_path
+from datmos.training.stateful import OptimiserState
 
 CODE = ("audio", "audiobox", "core", "heads", "training")  # packages that the result depends on
 # of finetune: what a result depends on, next to the strategy and the weights it starts from
@@ -137,7 +138,7 @@ class Finetuning:
         The last checkpoint stays: whoever has written the result removes it (``state.remove()``).
 
         Raises:
-            DatmosError: a loss is not finite, or a clip can't be read.
+            DatmosError: a loss is not finite, a clip can't be read, or a checkpoint can't be written or read.
         """
         first, count = self._resume() + 1, len(self.training.scores)
         epochs = self.finetune.epochs
@@ -267,7 +268,7 @@ class Finetuning:
 
     def _resume(self) -> int:
         """Take up the checkpoint of this training, if there is one; returns the epoch it was made after, or 0."""
-        epoch = self.state.resume()
+        epoch = self.state.resume(told=self.processes.rank == 0)
         self.processes.wait()  # nobody writes a new one before all have read this one
         return epoch
 

@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,20 @@ SIGNIFICANT_DIGITS = 5  # in metrics/ and plots/: another machine's last bits mu
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of ``path`` (for a file or a folder); rename it when all went well."""
+    """Yield a temporary sibling of ``path`` (for a file or a folder); rename it when all went well.
+
+    For what the pipeline names itself: a folder that is there is replaced by a folder, with all that is in it, and
+    a link by what is written. For a file that a person names there is `datmos.core.outputs`.
+
+    Raises:
+        IsADirectoryError: a file was written, and there is a folder of that name.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
     try:
         yield temporary
-        if path.is_dir():  # a folder can't be renamed over one that has files: step aside first
+        if temporary.is_dir() and path.is_dir():  # it can't be renamed over one that has files: step aside first
             path.replace(old)
         temporary.replace(path)
     finally:
@@ -36,15 +42,25 @@ def replacing(path: Path) -> Iterator[Path]:
         _remove(old)
 
 
+def temporary_beside(path: Path) -> Path:
+    """Return this process's name for ``path`` while it is written, and clear up after runs that were killed."""
+    _remove_leftovers(path)
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
 def _remove_leftovers(path: Path) -> None:
     """Remove what runs that were killed while they wrote ``path`` have left beside it."""
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
         pid, suffix = leftover.name.removeprefix(f".{path.name}.").rpartition(".")[::2]
-        if suffix in ("tmp", "old") and pid.isdigit() and not _is_running(int(pid)):
-            _remove(leftover)
+        if suffix in ("tmp", "old") and pid.isdigit() and not is_running_elsewhere(int(pid)):
+            with suppress(OSError):  # somebody else's: it is in nobody's way
+                _remove(leftover)
 
 
-def _is_running(pid: int) -> bool:
+def is_running_elsewhere(pid: int) -> bool:
+    """Tell whether a number is that of another process of this machine."""
+    if pid == os.getpid():  # a run before had the number of this one, as is common in containers
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -55,7 +71,7 @@ def _is_running(pid: int) -> bool:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """The embeddings of all clips on disk: written clip by clip, read by rows, never loaded whole."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,14 +23,26 @@ class EmbeddingStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.frames: np.ndarray = np.load(folder / "frames.npy", mmap_mode="r")
-        self.pooled: np.ndarray = np.load(folder / "pooled.npy", mmap_mode="r")
-        self.info: dict[str, Any] = read_json(folder / "encoder.json")
+        """Open a store.
+
+        Raises:
+            DatmosError: a file is missing or damaged, or the files don't belong together.
+        """
+        with _reading(folder / "encoder.json") as file:
+            self.info: dict[str, Any] = read_json(file)
+            further = [int(layer) for layer in self.info["layers"][1:]]
+            clip = (int(self.info["dimension"]), int(self.info["frames"]))
+        with _reading(folder / "index.parquet") as file:
+            clip_ids = pd.read_parquet(file)["clip_id"]
+            if not clip_ids.is_unique:
+                raise ValueError("a clip_id is there twice")
+        count = len(clip_ids)
+        self._row_of = pd.Series(range(count), index=clip_ids)
+        self.frames: np.ndarray = _map(folder / "frames.npy", "float16", (count, *clip))
+        self.pooled: np.ndarray = _map(folder / "pooled.npy", "float32", (count, clip[0]))
         self.extra: dict[int, np.ndarray] = {
-            layer: np.load(folder / f"frames_layer{layer}.npy", mmap_mode="r") for layer in self.info["layers"][1:]
+            layer: _map(folder / f"frames_layer{layer}.npy", "float16", (count, *clip)) for layer in further
         }
-        clip_ids = pd.read_parquet(folder / "index.parquet")["clip_id"]
-        self._row_of = pd.Series(range(len(clip_ids)), index=clip_ids)
 
     def rows(self, clip_ids: Iterable[str]) -> np.ndarray:
         """Return the row of every clip, int64, shape (number of clips,).
@@ -56,6 +68,29 @@ class EmbeddingStore:
         return batch
 
 
+@contextmanager
+def _reading(path: Path) -> Iterator[Path]:
+    """Turn whatever goes wrong while a file of the store is read into one message about it."""
+    try:
+        yield path
+    except Exception as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else getattr(error, "strerror", None) or error
+        raise DatmosError(
+            f"{path}: {reason}. A file as the stage embed writes it is expected; run `dvc repro embed` (for an "
+            "evaluation set: `dvc repro set_embed`) to write it again"
+        ) from None
+
+
+def _map(path: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Map an array into memory that must be as encoder.json and index.parquet say."""
+    with _reading(path):
+        array: np.ndarray = np.load(path, mmap_mode="r")
+        if (array.dtype, array.shape) != (np.dtype(dtype), shape):
+            found = f"{array.dtype} {array.shape}"
+            raise ValueError(f"holds {found}, but by encoder.json and index.parquet it is {dtype} {shape}")
+        return array
+
+
 def batched(rows: np.ndarray, size: int) -> list[np.ndarray]:
     """Cut an array into consecutive pieces of at most ``size``."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]
@@ -75,6 +110,9 @@ def write_store(
         clip_ids: of the rows, in order.
         clips: for each of them its layers "0", "1", ... float16 (D, T), and "pooled" float32 (D,).
         description: encoder.json, with the numbers of those layers in ``layers``; D and T are added.
+
+    Raises:
+        DatmosError: arrays of a clip are not of the type and shape of the first clip's.
     """
     further = description["layers"][1:]
     names = {"0": "frames.npy", "pooled": "pooled.npy"}
@@ -84,14 +122,26 @@ def write_store(
         files: dict[str, IO[bytes]] = {
             key: opened.enter_context((temporary / name).open("wb")) for key, name in names.items()
         }
-        for number, arrays in enumerate(clips):
-            for key, file in files.items():
-                if number == 0:
+        first: dict[str, np.ndarray] = {}
+        for clip_id, arrays in zip(clip_ids, clips, strict=True):
+            if not first:
+                first = arrays
+                for key, file in files.items():
                     _write_header(file, arrays[key], len(clip_ids))
+            for key, file in files.items():
+                _check_row(clip_id, arrays[key], first[key])
                 file.write(arrays[key].tobytes())
-        dimension, frames = arrays["0"].shape
+        dimension, frames = first["0"].shape
         write_parquet(temporary / "index.parquet", pd.DataFrame({"clip_id": clip_ids}))
         write_json(temporary / "encoder.json", description | {"dimension": dimension, "frames": frames})
+
+
+def _check_row(clip_id: str, row: np.ndarray, first: np.ndarray) -> None:
+    if (row.dtype, row.shape) != (first.dtype, first.shape):
+        raise DatmosError(
+            f"{clip_id}: its embedding is {row.dtype} {row.shape}, that of the first clip is {first.dtype} "
+            f"{first.shape}; all must be alike. Run again. If that does not help, set embed.cache to another one."
+        )
 
 
 def _write_header(file: IO[bytes], row: np.ndarray, count: int) -> None:

@@ -14,6 +14,7 @@ from datmos.audio.settings import AudioParams
 from datmos.core.processes import ALONE, Processes
 from datmos.core.store import write_store
 from datmos.embedding.cache import ClipCache
+from datmos.embedding.cached_clips import CachedClips
 from datmos.embedding.clip_encoder import ClipEncoder, EmbeddingPlan, load_unchanged
 from datmos.embedding.encoders.interface import Encoder
 from datmos.embedding.encoders.precision import find_checked_encoder
@@ -74,19 +75,20 @@ def embed_clips(
 
     Raises:
         DatmosError: a clip changed since the manifest was made, or an embedding is not finite or does not fit
-            float16, or not even one clip fits the device's memory.
+            float16, or not even one clip fits the device's memory, or the cache can't be written.
     """
     recipe = {"recipe": RECIPE, **describe(encoder, audio)}
     work_folder = folder.with_name(f".{folder.name}.work") if cache_folder is None else cache_folder
-    work = ClipEncoder(manifest, root, audio, encoder, ClipCache(work_folder, recipe), plan, processes.device)
-    mine = range(processes.rank, len(manifest), processes.total)
-    work.compute([row for row in mine if not work.is_cached(row)], show=processes.rank == 0)
+    cache = ClipCache(work_folder, recipe, layers=len(encoder.layers) - 1)
+    work = ClipEncoder(manifest, root, audio, encoder, cache, plan, processes.device)
+    clips = CachedClips(manifest, root, cache, work)
+    clips.fill(range(processes.rank, len(manifest), processes.total), show=processes.rank == 0)
     processes.wait()
-    if processes.rank > 0:
-        return
-    write_store(folder, manifest["clip_id"], work.collect(), describe(encoder, audio))
-    if cache_folder is None:
-        work.cache.remove()
+    if processes.rank == 0:
+        write_store(folder, manifest["clip_id"], clips.collect(), describe(encoder, audio))
+    clips.report_damage()
+    if processes.rank == 0 and cache_folder is None:
+        cache.remove()
 
 
 def describe(encoder: Encoder, audio: AudioParams) -> dict[str, Any]:

@@ -30,8 +30,9 @@ from datmos.training.keep import make_keep
 from datmos.training.losses import scale_of
 from datmos.training.mixup import make_batches
 from datmos.training.objective import Batch, Setup, Term, make_terms
-from datmos.training.resume import OptimiserState, Resumable, Streams, checkpoint_path
+from datmos.training.resume import Resumable, checkpoint_path
 from datmos.training.settings import StrategyParams, TrainParams
+from datmos.training.stateful import OptimiserState, Streams
 from datmos.training.task import Task
 
 CODE = ("core", "heads", "training")  # packages that the result depends on
@@ -126,7 +127,7 @@ class Training:
         """Train all epochs, from the last checkpoint if there is one, with a progress bar.
 
         Raises:
-            DatmosError: a loss is not finite.
+            DatmosError: a loss is not finite, or a checkpoint can't be written or read.
         """
         start, count = self.state.resume(), len(self.batches.scores)
         batches = -(-count // self.train.batch_size)

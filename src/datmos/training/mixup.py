@@ -9,8 +9,8 @@ from torch import Tensor
 from datmos.core.seeding import stream
 from datmos.heads.reader import FrameReader
 from datmos.training.losses import RatingScale
-from datmos.training.resume import Streams
 from datmos.training.settings import StrategyParams
+from datmos.training.stateful import Streams
 
 BANDWIDTH = 0.5  # of C-Mixup's kernel, in standard deviations of the scores
 

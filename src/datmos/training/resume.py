@@ -6,29 +6,21 @@ of all that the training depends on, its code included, so that another training
 
 import hashlib
 import json
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import datmos
-from datmos.core.files import replacing
+from datmos.core.errors import DatmosError
+from datmos.core.sealed import DamagedFileError, read_sealed, save_sealed
+from datmos.training.stateful import Growing, under
 
 FOLDER = Path(".cache/training")
-
-
-class Stateful(Protocol):
-    """A part of a training that changes: modules are such parts, and what else has these two methods."""
-
-    def state_dict(self) -> Mapping[str, Tensor]:
-        """Return all that changes, by name."""
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> object:
-        """Take up what `state_dict` returned."""
 
 
 class Resumable:
@@ -42,9 +34,25 @@ class Resumable:
     def __init__(self, path: Path, parts: Mapping[str, Any]) -> None:
         self.path, self.parts = path, parts
 
-    def resume(self) -> int:
-        """Take up the checkpoint, if there is one; returns the epoch it was made after, or 0."""
-        found = load_checkpoint(self.path)
+    def resume(self, told: bool = True) -> int:
+        """Take up the checkpoint, if there is one; returns the epoch it was made after, or 0.
+
+        A damaged checkpoint is not taken up; standard error says so in one line if ``told``.
+
+        Raises:
+            DatmosError: there is something that can't be read.
+        """
+        try:
+            found = load_checkpoint(self.path)
+            if found is not None:
+                self._check(*found)
+        except DamagedFileError as error:
+            if told:
+                print(
+                    f"\n{self.path}: this checkpoint is damaged ({error}). Training starts from the beginning.",
+                    file=sys.stderr,
+                )
+            return 0
         if found is None:
             return 0
         epoch, tensors = found
@@ -53,60 +61,43 @@ class Resumable:
         return epoch
 
     def save(self, epoch: int) -> None:
-        """Write the state after an epoch."""
-        tensors = {
+        """Write the state after an epoch.
+
+        Raises:
+            DatmosError: it can't be written.
+        """
+        save_checkpoint(self.path, epoch, self._tensors())
+
+    def remove(self) -> None:
+        """Remove the checkpoint: the training is over. If that fails, standard error says so, and all goes on."""
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            print(
+                f"\n{self.path}: the checkpoint is no longer needed and can't be removed ({error.strerror}). "
+                "Delete it.",
+                file=sys.stderr,
+            )
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {
             f"{prefix}.{name}": value
             for prefix, part in self.parts.items()
             for name, value in part.state_dict().items()
         }
-        save_checkpoint(self.path, epoch, tensors)
 
-    def remove(self) -> None:
-        """Remove the checkpoint: the training is over, and its result is safe."""
-        self.path.unlink()
-
-
-class OptimiserState:
-    """An optimiser as a `Stateful`: its moments by names ``<parameter>.<name>``."""
-
-    def __init__(self, optimiser: torch.optim.Optimizer) -> None:
-        self._optimiser = optimiser
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return the moments."""
-        return {
-            f"{parameter}.{name}": value
-            for parameter, values in self._optimiser.state_dict()["state"].items()
-            for name, value in values.items()
-        }
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take them up."""
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in state.items():
-            parameter, name = key.split(".")
-            moments.setdefault(int(parameter), {})[name] = value
-        self._optimiser.load_state_dict(self._optimiser.state_dict() | {"state": moments})
-
-
-class Streams:
-    """Random streams as a `Stateful`.
-
-    Args:
-        generators: by name; all of them are moved on by drawing from them.
-    """
-
-    def __init__(self, generators: Mapping[str, Sequence[torch.Generator]]) -> None:
-        self._generators = {f"{name}.{n}": one for name, own in generators.items() for n, one in enumerate(own)}
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return where each stream is."""
-        return {name: generator.get_state() for name, generator in self._generators.items()}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on there."""
-        for name, generator in self._generators.items():
-            generator.set_state(state[name])
+    def _check(self, epoch: int, tensors: Mapping[str, Tensor]) -> None:
+        """Compare the tensors of a checkpoint with those of this training, before any is taken up."""
+        expected = self._tensors()
+        for prefix, part in self.parts.items():
+            if isinstance(part, Growing):
+                own = part.expected_state(under(tensors, f"{prefix}."), epoch)
+                expected |= {f"{prefix}.{name}": value for name, value in own.items()}
+        for name in sorted(expected.keys() | tensors.keys()):
+            if _form(expected.get(name)) != _form(tensors.get(name)):
+                raise DamagedFileError(
+                    f"{name} is {_form(tensors.get(name))}, expected is {_form(expected.get(name))}"
+                )
 
 
 def checkpoint_path(packages: Sequence[str], *parts: Any) -> Path:
@@ -132,22 +123,41 @@ def checkpoint_path(packages: Sequence[str], *parts: Any) -> Path:
 
 
 def save_checkpoint(path: Path, epoch: int, tensors: Mapping[str, Tensor]) -> None:
-    """Write a checkpoint in place of the one before; a kill leaves one of the two."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        content = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        save_file(content, temporary, metadata={"epoch": str(epoch)})
+    """Write a checkpoint in place of the one before; a kill leaves one of the two.
+
+    Raises:
+        DatmosError: it can't be written.
+    """
+    try:
+        save_sealed(path, tensors, {"epoch": str(epoch)})
+    except OSError as error:
+        raise DatmosError(
+            f"{path}: the checkpoint of epoch {epoch} can't be written ({error.strerror or error}). Make sure that "
+            "there is space on the disk and that you may write there, then run the same command again: it goes on "
+            "after the last epoch that was saved."
+        ) from None
 
 
 def load_checkpoint(path: Path) -> tuple[int, dict[str, Tensor]] | None:
-    """Read a checkpoint, epoch and tensors; None if there is none."""
-    if not path.is_file():
+    """Read a checkpoint, epoch and tensors; None if there is none.
+
+    Raises:
+        DamagedFileError: its content is not what was written.
+        DatmosError: it is not a file, or can't be read.
+    """
+    if not os.path.lexists(path):
         return None
-    with safe_open(path, framework="pt") as file:
-        epoch = int(file.metadata()["epoch"])
-    return epoch, load_file(path)
+    if not path.is_file():
+        raise DatmosError(f"{path}: a checkpoint is expected here, and this is not a file. Remove it.")
+    try:
+        tensors, metadata = read_sealed(path)
+    except OSError as error:
+        raise DatmosError(
+            f"{path}: this checkpoint can't be read ({error.strerror or error}). Make it readable; or remove it, "
+            "and training starts from the beginning."
+        ) from None
+    return int(metadata["epoch"]), tensors
 
 
-def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Pick the tensors whose names begin with ``prefix``, without it."""
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+def _form(tensor: Tensor | None) -> str:
+    return "not there" if tensor is None else f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
