@@ -23,7 +23,7 @@ def _demo(arguments: argparse.Namespace) -> None:
     from datmos.commands.score import pick_model
     from datmos.core.extras import needs
     from datmos.scoring.scorer import load
-    from datmos.sharing.demo.page import serve
+    from datmos.sharing.demo.server import serve
 
     needs("demo", "gradio")  # before the model is loaded
     model = pick_model() if arguments.model is None else arguments.model

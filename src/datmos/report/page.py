@@ -19,6 +19,10 @@ from datmos.params.schema import Params
 from datmos.report.findings import Numbers, findings
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
+# a table holds no HTML and leads nowhere, whatever names there are in the data
+TABLE = (
+    MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink", "reference"])
+)
 # heading -> the table of metrics/tables/ below it
 TABLES = {
     "Agreement with listeners (Table I)": "table1",
@@ -116,7 +120,7 @@ def build_report(params: Params, metrics: Path, plots: Path) -> str:
 def _table(path: Path) -> Markup:
     """Turn a markdown table of metrics/ into HTML."""
     text = path.read_text(encoding="utf-8").replace("\n## ", "\n#### ")  # below the report's own headings
-    return Markup(MarkdownIt().enable("table").render(text))
+    return Markup(TABLE.render(text))
 
 
 def _versions() -> Mapping[str, Any]:

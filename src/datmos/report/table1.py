@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from datmos.comparison.differences import Metrics, common_ground, number
-from datmos.report.markdown import METRIC_HEADINGS, cell, markdown_table
+from datmos.report.markdown import METRIC_HEADINGS, cell, markdown_table, plain
 
 
 def table1(
@@ -38,8 +38,8 @@ def table1(
         for aspect in aspects
         for metric in METRIC_HEADINGS
     ]
-    heads = ["Strategy", *(f"{aspect} {head}" for aspect in aspects for head in METRIC_HEADINGS.values())]
-    rows = zip([*metrics, "*noise ceiling*"], *columns, strict=True)
+    heads = ["Strategy", *(f"{plain(aspect)} {head}" for aspect in aspects for head in METRIC_HEADINGS.values())]
+    rows = zip([*map(plain, metrics), "*noise ceiling*"], *columns, strict=True)
     return (
         f"System level ({ground['systems']} systems, scores averaged over the clips of a system first), mean over "
         f"{len(ground['seeds'])} seed(s) [95% interval over other systems, clips, raters and seeds]. Bold is the "

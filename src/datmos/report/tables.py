@@ -12,7 +12,7 @@ import numpy as np
 
 from datmos.comparison.differences import Metrics, common_ground, number, shortcut_summaries
 from datmos.core.files import write_text
-from datmos.report.markdown import METRIC_HEADINGS, cell, markdown_table, spreads
+from datmos.report.markdown import METRIC_HEADINGS, cell, markdown_table, plain, spreads
 from datmos.report.table1 import table1
 
 
@@ -50,12 +50,12 @@ def agreement_table(metrics: Metrics, aspects: Sequence[str], ceilings: Mapping[
             rows = []
             for name, scores in metrics.items():
                 own = scores[aspect][level].values()
-                rows.append([name, *spreads(own, 3)])
+                rows.append([plain(name), *spreads(own, 3)])
                 if several:
                     rows.append(["*together*", *(cell(number(summary["ensemble"]), 3) for summary in own)])
             ceiling = ceilings[aspect][level]
             rows.append(["*noise ceiling*", *(cell(number(ceiling.get(name)), 3) for name in names)])
-            parts.append(f"\n## {aspect}, {title}\n\n" + markdown_table(["Strategy", *names], rows))
+            parts.append(f"\n## {plain(aspect)}, {title}\n\n" + markdown_table(["Strategy", *names], rows))
     return "".join(parts)
 
 
@@ -71,12 +71,12 @@ def within_table(metrics: Metrics, aspects: Sequence[str]) -> str:
             else scores[aspect]["groups"]["srcc_within_groups"]
             for aspect, category in columns
         )
-        rows.append([name, *spreads(summaries, 3)])
+        rows.append([plain(name), *spreads(summaries, 3)])
     alone = [
         "" if category else cell(number(first[aspect]["groups"]["srcc_of_split"]["mean"]), 3)
         for aspect, category in columns
     ]
-    heads = [f"{aspect} {category or 'within groups'}" for aspect, category in columns]
+    heads = [f"{plain(aspect)} {plain(category or 'within groups')}" for aspect, category in columns]
     return (
         "System-level SRCC among the systems of one category, and within two groups of systems, split at the "
         "widest gap in their scores (mean of both groups, weighted); mean ± standard deviation over seeds. Last "
@@ -98,7 +98,8 @@ def significance_table(significance: Mapping[str, Any], aspects: Sequence[str]) 
         columns = [(aspect, metric) for aspect in aspects for metric in METRIC_HEADINGS]
         names = list(compared[aspects[0]])
         rows = [
-            [name, *(_difference(compared[aspect][name][metric]) for aspect, metric in columns)] for name in names
+            [plain(name), *(_difference(compared[aspect][name][metric]) for aspect, metric in columns)]
+            for name in names
         ]
         least = (
             [number(compared[aspect][name][metric]["smallest_detectable"]) for name in names]
@@ -108,8 +109,8 @@ def significance_table(significance: Mapping[str, Any], aspects: Sequence[str]) 
         rows.append(
             ["*smallest detectable*", *(f"{np.median(values):.2f}" if values else "n/a" for values in known)]
         )
-        heads = [f"{aspect} {metric.upper()}" for aspect, metric in columns]
-        parts.append("\n" + markdown_table([f"against {other}", *heads], rows))
+        heads = [f"{plain(aspect)} {metric.upper()}" for aspect, metric in columns]
+        parts.append("\n" + markdown_table([f"against {plain(other)}", *heads], rows))
     return "".join(parts)
 
 
@@ -142,8 +143,8 @@ def shortcut_table(metrics: Metrics, aspects: Sequence[str]) -> str:
         rows = []
         for strategy, scores in metrics.items():
             known = dict(shortcut_summaries(scores[aspect]))
-            rows.append([strategy, *spreads((known[name] for name in columns), 3)])
-        parts.append(f"\n## {aspect}\n\n" + markdown_table(["Strategy", *columns], rows))
+            rows.append([plain(strategy), *spreads((known[name] for name in columns), 3)])
+        parts.append(f"\n## {plain(aspect)}\n\n" + markdown_table(["Strategy", *columns], rows))
     return "".join(parts)
 
 
@@ -160,10 +161,10 @@ def uncertainty_table(uncertainty: Mapping[str, Mapping[str, Any]], aspects: Seq
     first = next(iter(uncertainty.values()))
     for aspect in aspects:
         metrics = list(first["aspects"][aspect])
-        rows = [[name, *spreads(own["aspects"][aspect].values(), 2)] for name, own in uncertainty.items()]
+        rows = [[plain(name), *spreads(own["aspects"][aspect].values(), 2)] for name, own in uncertainty.items()]
         rows.append(["*train ratings*", cell(number(first["train_nll"][aspect]), 2), *[""] * (len(metrics) - 1)])
-        parts.append(f"\n## {aspect}\n\n" + markdown_table(["Strategy", *metrics], rows))
-    joint = [[name, *spreads([own["joint_nll"]], 2)] for name, own in uncertainty.items()]
+        parts.append(f"\n## {plain(aspect)}\n\n" + markdown_table(["Strategy", *metrics], rows))
+    joint = [[plain(name), *spreads([own["joint_nll"]], 2)] for name, own in uncertainty.items()]
     joint.append(["*train ratings*", cell(number(first["train_nll"]["joint"]), 2)])
     parts.append("\n## All aspects together\n\n" + markdown_table(["Strategy", "joint nll"], joint))
     return "".join(parts)
@@ -173,11 +174,11 @@ def probe_table(probes: Mapping[str, Mapping[str, Any]]) -> str:
     """Lay ``{strategy: what probe_seeds returned}`` out."""
     first = next(iter(probes.values()))
     metrics = [metric for metric in first if metric != "chance"]
-    rows = [[name, *spreads((own[metric] for metric in metrics), 2)] for name, own in probes.items()]
+    rows = [[plain(name), *spreads((own[metric] for metric in metrics), 2)] for name, own in probes.items()]
     return (
         "Probes of h of the natural clips (train and valid), 5-fold cross-validated, mean ± standard deviation "
         "over seeds. domain_accuracy: share of clips whose source is read right from h (chance: "
         f"{first['chance']['mean']:.2f}); srcc: of clips, against their mean rating. Most of these clips trained "
         "the heads. linear: logistic and ridge regression; nonlinear: support vectors, radial basis functions.\n\n"
-        + markdown_table(["Strategy", *metrics], rows)
+        + markdown_table(["Strategy", *map(plain, metrics)], rows)
     )

@@ -1,6 +1,8 @@
 """The model card: what a predictor is, what it was trained on, how good it is, and what it can't do."""
 
+import json
 import math
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,18 +10,27 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from datmos.report.markdown import code, code_block, plain, sentence
 from datmos.sharing.contents import Contents
 from datmos.sharing.provenance import differences
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
 TYPES = {"mse": "mse", "srcc": "spearmanr"}  # names of our metrics on the hub
 SPLITS = ("train", "valid", "eval")
+PYTHON = """from datmos import load
+
+scorer = load({})
+score = scorer.score("clip.wav")
+score.mean, score.std    # by aspect, in points of the rating scale
+"""
 
 
 def write_card(
     provenance: Mapping[str, Any], contents: Contents, licence: str, reference: str, onnx: Sequence[str] = ()
 ) -> str:
     """Write the README.md of a predictor's repository on the Hugging Face hub.
+
+    Names from data and settings are text in it, never markup.
 
     Args:
         provenance: what `describe_provenance` returned.
@@ -35,7 +46,8 @@ def write_card(
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    environment.filters |= {"plain": plain, "sentence": sentence, "code": code, "code_block": code_block}
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         front_matter=_front_matter(provenance, contents, licence),
         name=provenance["name"],
         scale=(f"{low:g}", f"{high:g}"),
@@ -43,11 +55,13 @@ def write_card(
         datmos=provenance["datmos"],
         recipe=contents.recipe,
         reference=reference,
+        shell=f"datmos score clip.wav --model {shlex.quote(reference)}",
+        python=PYTHON.format(json.dumps(reference, ensure_ascii=False)),
         onnx=onnx,
         inside=contents.inside | {"Sound": f"mono, {contents.sample_rate} Hz, windows of {contents.seconds:g} s"},
         weights=contents.encoder_weights,
         data=_data(provenance["data"], contents.aspects),
-        results=[_row(aspect, results[aspect]) for aspect in contents.aspects] if results else [],
+        results=[_row(plain(aspect), results[aspect]) for aspect in contents.aspects] if results else [],
         ground=_ground(results, contents.aspects[0]) if results else "",
         rivals=list(_rivals(results, contents.aspects)) if results else [],
         limits=list(_limits(provenance, contents)),
@@ -55,7 +69,6 @@ def write_card(
         differences=differences(provenance),
         params=yaml.safe_dump(provenance["params"] or {}, sort_keys=False),
     )
-    return text.replace("\n\n\n", "\n\n")
 
 
 def _front_matter(provenance: Mapping[str, Any], contents: Contents, licence: str) -> str:
@@ -106,7 +119,7 @@ def _data(data: Mapping[str, Any] | None, aspects: Sequence[str]) -> dict[str, A
         if data is None or split not in data:
             continue
         own = data[split]
-        sources = ", ".join(f"{name} {count}" for name, count in own["sources"].items())
+        sources = ", ".join(f"{plain(name)} {count}" for name, count in own["sources"].items())
         rows[split] = {
             "clips": own["clips"],
             "excluded": own["excluded"],
@@ -146,18 +159,18 @@ def _ground(results: Mapping[str, Any], aspect: str) -> str:
 def _rivals(results: Mapping[str, Any], aspects: Sequence[str]) -> Iterator[str]:
     """Say for each aspect whether another predictor of the same run has a lower MSE."""
     for aspect in aspects:
-        own = results[aspect]["mse"]
+        own, shown = results[aspect]["mse"], plain(aspect)
         others = {name: mean for name, mean in own["others"].items() if mean is not None}
         if not others or own["mean"] is None:
             continue
         best = min(others, key=lambda name: others[name])
         if others[best] < own["mean"]:
             yield (
-                f"{aspect}: of {len(others) + 1} predictors compared on the same clips, `{best}` has the lowest "
+                f"{shown}: of {len(others) + 1} predictors compared on the same clips, {code(best)} has the lowest "
                 f"MSE, {_number(others[best])}."
             )
         else:
-            yield f"{aspect}: this has the lowest MSE of {len(others) + 1} predictors compared on the same clips."
+            yield f"{shown}: this has the lowest MSE of {len(others) + 1} predictors compared on the same clips."
 
 
 def _limits(provenance: Mapping[str, Any], contents: Contents) -> Iterator[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from datmos.report.markdown import code, plain
+
 WEIGHTS = {  # of frozen encoders: where they come from
     "distillmos": "they come with the Python package distillmos",
     "transformers": "they are downloaded from the Hugging Face hub",
@@ -11,7 +13,7 @@ WEIGHTS = {  # of frozen encoders: where they come from
 
 
 class Contents(NamedTuple):
-    """What the card says of the models themselves."""
+    """What the card says of the models themselves. Sentences are Markdown; ``aspects`` and ``inside`` are text."""
 
     aspects: list[str]
     scale: tuple[float, float]
@@ -34,7 +36,7 @@ def describe_heads(configs: Mapping[str, Mapping[str, Any]], choice: Mapping[str
     config = next(iter(configs.values()))
     encoder, params, audio = config["encoder"], config["encoder_params"], config["audio"]
     if len(configs) > 1:
-        own = ", ".join(f"{aspect} by {name}" for aspect, name in choice.items())
+        own = ", ".join(f"{plain(aspect)} by {plain(name)}" for aspect, name in choice.items())
         recipe = f"each aspect by the strategy that erred least on sources left out of its training ({own})"
     else:
         recipe = _adversaries(config)
@@ -79,7 +81,8 @@ def describe_finetuned(config: Mapping[str, Any], encoder: str | None) -> Conten
 
 def _adversaries(config: Mapping[str, Any]) -> str:
     lambdas = config["lambda"] if isinstance(config["lambda"], list) else [config["lambda"]]
+    strategy = plain(config["strategy"])
     if not any(lambdas):
-        return f"strategy {config['strategy']}, without an adversary"
+        return f"strategy {strategy}, without an adversary"
     weights = " and ".join(f"{value:g}" for value in lambdas)
-    return f"strategy {config['strategy']}, a domain adversary on `{config['domains']}` (lambda {weights})"
+    return f"strategy {strategy}, a domain adversary on {code(str(config['domains']))} (lambda {weights})"

@@ -26,20 +26,19 @@ PATIENCE = 90  # seconds, on a busy machine
 
 
 def test_without_gradio_the_message_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    from datmos.sharing.demo import page
+    from datmos.sharing.demo.server import serving
 
     monkeypatch.setattr("datmos.core.extras.find_spec", lambda name: None)
-    with pytest.raises(
-        DatmosError, match=r"gradio: not installed; in datmos' folder type `pip install -e '\.\[demo\]'`"
-    ):
-        page.make_page(None)  # type: ignore[arg-type]
+    expected = r"gradio: not installed; in datmos' folder type `pip install -e '\.\[demo\]'`"
+    with pytest.raises(DatmosError, match=expected), serving(None):  # type: ignore[arg-type]
+        pass
 
 
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a demo with random weights."""
-    gradio = pytest.importorskip("gradio", reason="the extra datmos[demo] is not installed")
-    from datmos.sharing.demo.page import serve
+    pytest.importorskip("gradio", reason="the extra datmos[demo] is not installed")
+    from datmos.sharing.demo.server import serving
 
     asked: list[Any] = []
     look_up = socket.getaddrinfo
@@ -47,8 +46,8 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         socket, "getaddrinfo", lambda host, *rest, **more: asked.append(host) or look_up(host, *rest, **more)
     )
     write_models(tmp_path / "model", aspects=("PQ", "PC", "CE", "CU"))
-    yield serve(load(tmp_path / "model", "cpu"), None, block=False)
-    gradio.close_all()
+    with serving(load(tmp_path / "model", "cpu")) as address:
+        yield address
     assert set(asked) <= {"127.0.0.1", "localhost", "0.0.0.0", None}
 
 

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from datmos.report.figures.diagnostics import BETTER, FONT
-from datmos.report.figures.style import draw_bars, finish_bars, save
+from datmos.report.figures.style import draw_bars, drawing, finish_bars, save
 
 
 def draw_backbones(rows: pd.DataFrame, path: Path) -> None:
@@ -20,7 +19,7 @@ def draw_backbones(rows: pd.DataFrame, path: Path) -> None:
     """
     aspects = list(rows["aspect"].unique())
     width = max(2.4, 0.5 * rows.groupby("baseline")["strategy"].nunique().sum()) * len(aspects) + 1.8
-    with matplotlib.rc_context(FONT):
+    with drawing(FONT):
         figure = Figure(figsize=(width, 5.6), layout="constrained")
         grid = figure.subplots(2, len(aspects), sharex=True, sharey="row", squeeze=False)
         for row, (metric, label) in zip(grid, BETTER.items(), strict=True):

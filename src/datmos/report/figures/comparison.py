@@ -3,12 +3,11 @@
 import math
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from datmos.report.figures.style import draw_bars, finish_bars, save, side_by_side
+from datmos.report.figures.style import draw_bars, drawing, finish_bars, save, side_by_side
 
 PANELS = {"mse": "System MSE (lower is better)", "srcc": "System SRCC (higher is better)"}
 
@@ -22,7 +21,7 @@ def draw_comparison(rows: pd.DataFrame, path: Path) -> None:
     rows = rows[rows["level"] == "system"]
     strategies, aspects = list(rows["strategy"].unique()), list(rows["aspect"].unique())
     width = 2.4 + max(0.32 * len(strategies) * len(aspects), 4.0)  # inches: numbers above bars need the room
-    with matplotlib.rc_context({"hatch.linewidth": 0.6, "font.size": 9}):
+    with drawing({"hatch.linewidth": 0.6, "font.size": 9}):
         figure = Figure(figsize=(width, 6.0), layout="constrained")
         panels = figure.subplots(len(PANELS), 1, sharex=True)
         for axes, (metric, title) in zip(panels, PANELS.items(), strict=True):

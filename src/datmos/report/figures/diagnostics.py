@@ -7,13 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from datmos.report.figures.style import COLOURS, MARKERS, draw_bars, finish_bars, plain_frame, save, side_by_side
+from datmos.report.figures.style import (
+    COLOURS,
+    MARKERS,
+    draw_bars,
+    drawing,
+    finish_bars,
+    plain_frame,
+    save,
+    side_by_side,
+)
 
 LINES = ("-", "--", "-.", ":")
 LEGEND: dict[str, Any] = {"loc": "outside right upper", "frameon": False}
@@ -30,7 +38,7 @@ def draw_training(curves: Mapping[str, pd.DataFrame], path: Path, unit: str = "n
     titles = {"task_loss": "train loss", "validation_loss": "validation loss", "domain_accuracy": "domain accuracy"}
     tuned = all("adversarial_gradient" in table for table in curves.values())
     titles |= {"adversarial_gradient": "gradient of the adversaries at the encoder"} if tuned else {}
-    with matplotlib.rc_context(FONT):
+    with drawing(FONT):
         figure = Figure(figsize=(4.0 * len(titles), 3.8), layout="constrained")
         panels = figure.subplots(1, len(titles))
         panels[1].sharey(panels[0])
@@ -52,7 +60,7 @@ def draw_calibration(curves: Mapping[str, pd.DataFrame], aspects: Sequence[str],
 
     ``curves`` has a table a strategy: nominal and a column an aspect, both 0 to 1.
     """
-    with matplotlib.rc_context(FONT):
+    with drawing(FONT):
         figure = Figure(figsize=(2.9 * len(aspects) + 1.6, 3.4), layout="constrained")
         panels = figure.subplots(1, len(aspects), sharex=True, sharey=True, squeeze=False)[0]
         for axes, aspect in zip(panels, aspects, strict=True):
@@ -78,7 +86,7 @@ def draw_errors(rows: pd.DataFrame, path: Path) -> None:
     strategies, aspects = list(rows["strategy"].unique()), list(rows["aspect"].unique())
     categories = sorted(rows["category"].unique())
     labels = {"mse": "MSE\n(lower is better)", "bias": "bias, rating points\n(0 is best)"}
-    with matplotlib.rc_context(FONT):
+    with drawing(FONT):
         width = max(2.6, 0.12 * len(strategies) * len(categories)) * len(aspects) + 1.8
         figure = Figure(figsize=(width, 5.0), layout="constrained")
         grid = figure.subplots(2, len(aspects), sharex=True, sharey="row", squeeze=False)
@@ -110,7 +118,7 @@ def draw_composition(counts: pd.DataFrame, path: Path) -> None:
     The colour is the share of the source's clips that are in the cluster.
     """
     shares = counts.div(counts.sum(axis=1), axis=0).to_numpy()
-    with matplotlib.rc_context(FONT):
+    with drawing(FONT):
         size = (0.62 * counts.shape[1] + 3.2, 0.42 * len(counts) + 1.4)
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
@@ -130,7 +138,7 @@ def draw_granularity(rows: pd.DataFrame, path: Path) -> None:
 
     ``rows`` is what `datmos.comparison.granularity.granularity_rows` returns. Without rows the picture says so.
     """
-    with matplotlib.rc_context(FONT):
+    with drawing(FONT):
         if rows.empty:
             figure = Figure(figsize=(5.2, 1.6), layout="constrained")
             figure.text(0.5, 0.5, "granularity.k is empty: the K ablation was left out", ha="center", va="center")

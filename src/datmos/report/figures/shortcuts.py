@@ -4,14 +4,13 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from datmos.evaluation.agreement import system_means
-from datmos.report.figures.style import COLOURS, MARKERS, plain_frame, save
+from datmos.report.figures.style import COLOURS, MARKERS, drawing, plain_frame, save
 
 PANEL = (5.2, 3.4)  # inches
 WIDE = 8.0  # inches: panels wider than this stand below one another
@@ -32,7 +31,7 @@ def draw_planted(manifest: pd.DataFrame, aspects: Sequence[str], path: Path) -> 
     evaluated = manifest[manifest["split"] == "eval"]
     sources, categories = list(train["source"].unique()), sorted(evaluated["category"].unique())
     width = max(PANEL[0], 0.34 * (len(sources) + len(categories)))
-    with matplotlib.rc_context({"font.size": 9}):
+    with drawing({"font.size": 9}):
         figure, panels = _panels(len(aspects), width)
         for axes, aspect in zip(panels, aspects, strict=True):
             scores = [train.loc[train["source"] == source, aspect].dropna().to_numpy() for source in sources]
@@ -61,7 +60,7 @@ def draw_signature_offsets(rows: pd.DataFrame, source_means: pd.DataFrame, path:
     """
     rows = rows[(rows["metric"] == "offset") & rows["level"].str.startswith("signature ")]
     rows = rows.assign(source=lambda r: r["level"].str.removeprefix("signature "))
-    with matplotlib.rc_context({"font.size": 9}):
+    with drawing({"font.size": 9}):
         if rows.empty:
             figure = Figure(figsize=PANEL, layout="constrained")
             figure.text(0.5, 0.5, "no counterfactual clips in this dataset", ha="center", va="center")

@@ -5,9 +5,12 @@ information in greyscale print. `matplotlib.figure.Figure` without pyplot needs 
 a PNG's bytes depend on its data and matplotlib's version alone.
 """
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
@@ -20,6 +23,12 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F
 HATCHES = ("", "//", "..", "xx", "\\\\", "--", "oo", "||")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 DPI = 150
+
+
+def drawing(settings: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """Return a context with settings of matplotlib, in which a name with a $ is no formula."""
+    together: dict[Any, Any] = {"text.parse_math": False, **settings}
+    return matplotlib.rc_context(together)
 
 
 def draw_bars(

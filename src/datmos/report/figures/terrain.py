@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from scipy.spatial import KDTree
 
-from datmos.report.figures.style import save
+from datmos.report.figures.style import drawing, save
 
 SIZE = 60  # points a side
 NEIGHBOURS = 15
@@ -53,7 +52,7 @@ def draw_terrain(terrains: Mapping[str, tuple[np.ndarray, np.ndarray]], aspect: 
     surfaces = {name: quality_surface(*points) for name, points in terrains.items()}
     heights = np.concatenate([height[np.isfinite(height)] for _, _, height in surfaces.values()])
     scale = Normalize(heights.min(), heights.max())
-    with matplotlib.rc_context({"font.size": 9}):
+    with drawing({"font.size": 9}):
         figure = Figure(figsize=(5.2 * len(surfaces) + 1.0, 4.6), layout="constrained")
         for place, (name, (x, y, height)) in enumerate(surfaces.items(), start=1):
             axes = figure.add_subplot(1, len(surfaces), place, projection="3d")

@@ -4,13 +4,12 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from datmos.core.errors import DatmosError
-from datmos.report.figures.style import COLOURS, MARKERS, plain_frame, save
+from datmos.report.figures.style import COLOURS, MARKERS, drawing, plain_frame, save
 
 
 def umap_coordinates(h: np.ndarray, neighbors: int, seed: int) -> np.ndarray:
@@ -40,7 +39,7 @@ def draw_embedding(
     Shows whether h groups clips by quality or by where they come from: what adversarial training (arXiv
     2603.16201) is meant to change. ``sources`` and ``scores`` have N entries; an empty source is named "(none)".
     """
-    with matplotlib.rc_context({"font.size": 9}):
+    with drawing({"font.size": 9}):
         figure = Figure(figsize=(11.0, 4.6), layout="constrained")
         by_source, by_score = figure.subplots(1, 2, sharex=True, sharey=True)
         _draw_sources(by_source, coordinates, np.array([source or "(none)" for source in sources]))

@@ -1,24 +1,23 @@
 """Pictures of one clip's scores: the aspects with their uncertainty; the time line above the spectrogram."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from datmos.report.figures.style import COLOURS, MARKERS, plain_frame
+from datmos.report.figures.style import COLOURS, MARKERS, drawing, plain_frame
 from datmos.sharing.demo.spectrogram import FLOOR, Spectrogram
 
+FONT = {"font.size": 10, "axes.titlesize": 10}
 WIDE = 1.96  # standard deviations: 95% of a Gaussian
 
 
 def draw_aspects(mean: dict[str, float], std: dict[str, float], scale: tuple[float, float]) -> Figure:
     """Draw each aspect's score as a point with bars: thick one standard deviation, thin the 95% interval."""
-    with _style():
+    with drawing(FONT):
         figure = Figure(figsize=(6.4, 0.9 + 0.55 * len(mean)), layout="constrained")
         axes = figure.subplots()
         for row, (aspect, value) in enumerate(mean.items()):
@@ -54,7 +53,7 @@ def draw_time(
         spectrogram: of the same clip.
         heard: highest frequency that the model hears, Hz.
     """
-    with _style():
+    with drawing(FONT):
         figure = Figure(figsize=(11.0, 2.8 + 0.75 * len(aspects)), layout="constrained")
         heights = [0.75] * len(aspects) + [2.2]
         *strips, picture = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
@@ -102,9 +101,3 @@ def _draw_spectrogram(axes: Axes, spectrogram: Spectrogram, heard: float) -> Non
     axes.set(ylabel="frequency, kHz", xlabel="time, s")
     axes.set_title("Spectrogram", loc="left")
     axes.figure.colorbar(image, ax=axes, label="dB", pad=0.01, fraction=0.08)
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    with matplotlib.rc_context({"font.size": 10, "axes.titlesize": 10}):
-        yield
