@@ -94,6 +94,8 @@ def test_null_removes_a_strategy(params: Path, tmp_path: Path) -> None:
         ("strategies: {multigauss: null}", ["evaluate.baseline", "multigauss"]),
         ("[1, 2]", ["preset.yaml", "a mapping of settings is expected"]),
         ("a: [", ["preset.yaml", "not valid YAML"]),
+        ("a: 2020-13-45", ["preset.yaml", "not valid YAML"]),
+        ("[" * 5000, ["preset.yaml", "not valid YAML"]),
     ],
 )
 def test_what_is_not_valid_changes_nothing(content: str, words: list[str], params: Path, tmp_path: Path) -> None:
@@ -104,6 +106,24 @@ def test_what_is_not_valid_changes_nothing(content: str, words: list[str], param
     for word in words:
         assert word in str(error.value)
     assert params.read_text() == before
+
+
+def test_params_that_are_a_link_stay_one(params: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "link.yaml").symlink_to("params.yaml")
+    preset = tmp_path / "preset.yaml"
+    preset.write_text("kmeans: {k: 5}\n")
+    assert apply_preset(preset, tmp_path / "link.yaml") == ["kmeans.k: 8 -> 5"]
+    assert (tmp_path / "link.yaml").is_symlink()
+    assert load_params(params).kmeans.k == 5
+    assert f"link.yaml: is a link; what is written is {params}" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_text_is_one_message(params: Path, tmp_path: Path) -> None:
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x81")
+    with pytest.raises(DatmosError, match=r"binary\.yaml: not valid YAML"):
+        apply_preset(tmp_path / "binary.yaml", params)
+    with pytest.raises(DatmosError, match=r"binary\.yaml: can't be read as UTF-8 text"):
+        load_params(tmp_path / "binary.yaml")
 
 
 def test_a_preset_that_is_not_there(params: Path) -> None:

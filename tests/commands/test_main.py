@@ -83,6 +83,32 @@ def test_ratings_from_writes_ratings_and_the_command_that_uses_them(tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_ratings_from_replaces_nothing_but_its_file(tmp_path: Path) -> None:
+    sets = tmp_path / "sets"
+    sets.mkdir()
+    for name, number in (("train", 1), ("val", 2), ("test", 3)):
+        (sets / f"{name}_mos_list.txt").write_text(f"sysa-utt{number}.wav,3.5\n")
+    target = tmp_path / "ratings.csv"
+    target.mkdir()
+    (target / "mine.csv").write_text("precious")
+    refused = datmos("ratings-from", "voicemos", str(tmp_path), "--force")
+    assert refused.returncode == 1
+    assert f"error: {target}: is a folder; the name of a file" in refused.stderr
+    assert (target / "mine.csv").read_text() == "precious"
+    shutil.rmtree(target)
+    target.symlink_to("elsewhere.csv")
+    linked = datmos("ratings-from", "voicemos", str(tmp_path))
+    assert linked.returncode == 0
+    assert "ratings.csv: is a link; what is written is" in linked.stderr
+    assert target.is_symlink()
+    assert (tmp_path / "elsewhere.csv").read_text().startswith("path,split")
+    (sets / "val_mos_list.txt").write_bytes(b"\xff\xfe\x00,")
+    broken = datmos("ratings-from", "voicemos", str(tmp_path), "--force")
+    assert broken.returncode == 1
+    assert "val_mos_list.txt: not UTF-8 text of comma-separated values" in broken.stderr
+    assert "Traceback" not in broken.stderr
+
+
 def test_checking_params_imports_no_torch() -> None:
     code = "import sys; from datmos.commands.main import main; main(); sys.exit('torch' in sys.modules)"
     command = [sys.executable, "-c", code, "check", "params"]

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,50 +17,16 @@ import soundfile
 
 from datmos.commands import main
 from datmos.scoring import run, scorer
+from datmos.scoring.earlier import read_rows
 from datmos.scoring.scorer import Scorer
 from helpers.loudness import RATE, LoudnessModel, sound
 from helpers.places import REPOSITORY
+from helpers.score_command import datmos, rows, start
 
 COLUMNS = [
     "path", "level", "level_std", "peak", "peak_std", "seconds", "distance", "percentile", "band_limit", "warnings",
     "model", "version", "hop_s", "bytes", "modified", "error",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> LoudnessModel:
-    """What is loaded, whatever is asked for."""
-    made = LoudnessModel()
-    monkeypatch.setattr(run, "load", lambda *_: Scorer(made))
-    return made
-
-
-@pytest.fixture
-def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Three clips of rising level, and one that can't be scored, in the current folder."""
-    monkeypatch.chdir(tmp_path)
-    Path("in").mkdir()
-    for number in range(3):
-        samples = (number + 1) / 4 * sound(np.random.default_rng(0), 1.5 + number)
-        soundfile.write(f"in/{number}.wav", samples, RATE, subtype="FLOAT")
-    Path("in/1b.wav").write_bytes(b"")
-    return ["in/0.wav", "in/1.wav", "in/1b.wav", "in/2.wav"]
-
-
-def datmos(*arguments: str) -> int:
-    """Run the command in this process; returns the exit status."""
-    before, sys.argv = sys.argv, ["datmos", "score", "--model", "x", *arguments]
-    try:
-        main.main()
-    except SystemExit as status:
-        return int(status.code or 0)
-    finally:
-        sys.argv = before
-    return 0
-
-
-def rows(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines()]
 
 
 def test_json_lines(model: LoudnessModel, clips: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,9 +101,63 @@ def test_lists(suffix: str, model: LoudnessModel, clips: list[str], capsys: pyte
 def test_a_list_on_standard_input(
     model: LoudnessModel, clips: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("in/2.wav\nin/0.wav\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"in/2.wav\r\nin/0.wav\n")))
     assert datmos("-") == 0
     assert [row["path"] for row in rows(capsys.readouterr().out)] == ["in/2.wav", "in/0.wav"]
+
+
+def test_names_as_find_print0_gives_them(clips: list[str]) -> None:
+    Path("in/0.wav").rename("in/new\nline.wav")
+    process = start("-", "--format", "jsonl")
+    printed, errors = process.communicate("in/new\nline.wav\0in/1.wav\0in/2.wav\0")
+    assert process.returncode == 0, errors
+    assert [row["path"] for row in rows(printed)] == ["in/new\nline.wav", "in/1.wav", "in/2.wav"]
+    assert "3 clips scored" in errors
+
+
+@pytest.mark.parametrize("output", ["a.jsonl", "a.csv", "a.parquet"])
+def test_a_bad_row_of_a_list_is_one_bad_row(
+    output: str, model: LoudnessModel, clips: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "x" * 300 + ".wav"
+    bad = [None, 7, ["in/0.wav"], "", "a\0b", "\ud800", long, os.fsdecode(b"\xff.wav")]
+    paths = ["in/0.wav", *bad, "in/2.wav"]
+    Path("l.jsonl").write_text("".join(json.dumps({"path": path}) + "\n" for path in paths))
+    assert datmos("l.jsonl", "--output", output) == 1
+    found = [row for row in read_rows(Path(output), output[2:]) if row is not None]
+    last = r"\xff.wav" if output == "a.parquet" else bad[-1]
+    expected = ["in/0.wav", "", "7", '["in/0.wav"]', "", "a\0b", r"\ud800", long, last, "in/2.wav"]
+    if output == "a.csv":  # an empty cell is read as nothing, and such a row as damaged
+        expected = [name for name in expected if name]
+    assert [row["path"] for row in found] == expected
+    assert [bool(row["error"]) for row in found] == [False, *[True] * (len(expected) - 2), False]
+    errors = capsys.readouterr().err
+    assert "2 clips scored, 8 failed" in errors
+    assert "7: l.jsonl row 3: a path as text is expected, found 7" in errors
+    assert datmos("l.jsonl", "in/1.wav", "--output", output, "--resume") == 1
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_names_do_not_steer_the_terminal(kind: str, clips: list[str]) -> None:
+    name = "in/\x1b]0;title\x07\u202e.wav"
+    Path("in/0.wav").rename(name)
+    ours, theirs = os.openpty()
+    process = start(name, f"{name}.mp3", "--format", kind, stdout=theirs)
+    os.close(theirs)
+    shown = b""
+    while b"No such file" not in shown:
+        shown += os.read(ours, 10_000)
+    errors = process.communicate()[1]
+    os.close(ours)
+    assert process.returncode == 1, errors
+    for text in (shown.decode(), errors):
+        assert "\x1b" not in text
+        assert "\x07" not in text
+        assert "\u202e" not in text
+    assert r"\x1b]0;title\x07\u202e.wav.mp3: No such file" in errors
+    process = start(f"--colour={name}")  # argparse's own messages too
+    assert "\x1b" not in process.communicate()[1]
+    assert process.returncode == 2
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet"])
@@ -146,8 +165,8 @@ def test_resume_scores_what_is_new_or_changed(
     name: str, model: LoudnessModel, clips: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    read = scorer.read_blocks
-    monkeypatch.setattr(scorer, "read_blocks", lambda path: asked.append(path.name) or read(path))
+    read = scorer.FileBlocks
+    monkeypatch.setattr(scorer, "FileBlocks", lambda path: asked.append(path.name) or read(path))
     assert datmos("in", "--output", name) == 1
     first = Path(name).read_bytes()
     asked.clear()
@@ -176,12 +195,12 @@ def test_a_stopped_run_is_gone_on_with(
     assert datmos("in", "--output", "whole.jsonl") == 1
     add, count = run.Partial.add, 0
 
-    def stop(self: run.Partial, row: Any) -> None:
+    def stop(self: run.Partial, file: str, row: Any) -> None:
         nonlocal count
         count += 1
         if count == 3:
             raise KeyboardInterrupt
-        add(self, row)
+        add(self, file, row)
 
     Path("a.jsonl").write_text("what was there before\n")
     monkeypatch.setattr(run.Partial, "add", stop)
@@ -208,7 +227,7 @@ def test_odd_names(name: str | bytes, model: LoudnessModel, clips: list[str]) ->
     Path("in/0.wav").rename(text)
     for output in ("a.jsonl", "a.csv", "a.parquet"):
         assert datmos(text, "--output", output) == 0
-        found = list(run.read_rows(Path(output), output[2:]))
+        found = list(read_rows(Path(output), output[2:]))
         assert [row["path"] for row in found] == [
             text if output != "a.parquet" or isinstance(name, str) else r"\xff.wav"
         ]
@@ -223,10 +242,21 @@ def test_odd_names(name: str | bytes, model: LoudnessModel, clips: list[str]) ->
         (["in", "--resume"], "--resume: goes on with an --output"),
         (["in", "--format", "parquet"], "can't be printed"),
         (["in", "--hop", "2"], "at most a window"),
+        (
+            ["in", "--hop", "0.00001"],
+            "hop_seconds: at least 0.01 s and at most a window, 1 s, is expected; got 1e",
+        ),
+        (["in", "--hop", "0"], "at least 0.01 s"),
+        (["in", "--hop", "nan"], "at least 0.01 s"),
+        (["in", "--min", "level=nan"], "--min level=nan: ASPECT=SCORE is expected"),
+        (["in", "--min", "level=inf"], "--min level=inf: ASPECT=SCORE is expected"),
+        (["in", "--batch-seconds", "inf"], "batch_seconds: a number above 0 is expected, got inf"),
+        (["in", "--batch-seconds", "nan"], "batch_seconds: a number above 0 is expected, got nan"),
+        (["in", "--workers", "0"], "workers: a number above 0 is expected, got 0"),
         (["empty"], "no audio file in this folder"),
         (["nothing.csv"], "nothing.csv: No such file"),
         (["wrong.csv"], "a column called 'path'"),
-        (["wrong.jsonl"], "can't be read as a .jsonl list"),
+        (["wrong.jsonl"], "wrong.jsonl row 1: JSON is expected"),
         (["in", "--output", "in/0.wav/a.csv"], "in/0.wav"),
     ],
 )
@@ -284,30 +314,6 @@ def test_which_model_is_taken_when_none_is_named(
     assert asked == ["dat_source", "multigauss"]
 
 
-PROCESS = """
-import sys
-sys.path.insert(0, sys.argv.pop(1))
-from helpers.loudness import LoudnessModel
-from datmos.commands import main
-from datmos.scoring import run
-run.load = lambda *_: run.Scorer(LoudnessModel())
-main.main()
-"""
-
-
-def start(*arguments: str) -> subprocess.Popen[str]:
-    """Run the command in a process of its own."""
-    command = [sys.executable, "-c", PROCESS, str(REPOSITORY / "tests"), "score", "--model", "x", *arguments]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # a shell starts what it runs in the background deaf to Ctrl-C, and tests may be run so
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
 def test_a_reader_may_leave(clips: list[str]) -> None:
     Path("many.txt").write_text("in/0.wav\n" * 5000)
     process = start("many.txt")
@@ -323,7 +329,7 @@ def test_a_reader_may_leave(clips: list[str]) -> None:
 
 def test_ctrl_c_ends_a_run_cleanly(clips: list[str]) -> None:
     for number in range(3000):
-        Path(f"in/link{number}.wav").symlink_to("2.wav")
+        Path(f"in/link{number}.wav").hardlink_to("in/2.wav")
     process, partial = start("in", "--output", "out.csv"), Path("out.csv.partial")
     while not (partial.exists() and partial.stat().st_size > 0):
         assert process.poll() is None, process.communicate()

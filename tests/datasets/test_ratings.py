@@ -64,6 +64,7 @@ def test_quoted_names_and_a_byte_order_mark(tmp_path: Path) -> None:
         ("valid", "train", ["no row with split 'valid'"]),
         ("sys1", "", ["no eval system"]),
         ("speech,A,,3.5", ",A,,3.5", ["category is empty", "row 1"]),
+        ("wav,train", "w\0av,train", ["path holds a NUL character", r"\x00"]),
     ],
 )
 def test_refusals(tmp_path: Path, old: str, new: str, words: list[str]) -> None:

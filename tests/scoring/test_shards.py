@@ -12,9 +12,11 @@ import pytest
 import soundfile
 
 from datmos.core.errors import DatmosError
+from datmos.core.outputs import locked
 from datmos.scoring.cluster import Cluster, score_on_ray
 from datmos.scoring.run import Options, score_to_file
-from datmos.scoring.shards import ShardScorer, claim_output, cut_manifest
+from datmos.scoring.shard_scorer import ShardScorer
+from datmos.scoring.shards import LOCK, claim_output, cut_manifest
 from helpers.finished_run import write_models
 
 CLIPS = 7
@@ -73,6 +75,68 @@ def test_shards_have_the_rows_of_an_ordinary_run(clips: Path, tmp_path: Path) ->
     assert sum(note["scored"] for note in notes) == CLIPS - 1
     assert [failed for note in notes for failed in note["failed"]] == ["6.wav: No such file or directory"]
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out"), pd.read_parquet(tmp_path / "whole.parquet"))
+
+
+def test_a_bad_row_of_a_manifest_is_one_bad_row(clips: Path, tmp_path: Path) -> None:
+    names = ["0.wav", None, "", "a\0b", "x" * 300, "1.wav"]
+    pq.write_table(pa.table({"path": pa.array(names)}), clips, row_group_size=4)
+    asked = options(tmp_path / "model", clips)
+    sharding = cut_manifest(clips, tmp_path / "out", 5)
+    claim_output(sharding, asked, resume=False)
+    scorer = ShardScorer(sharding, asked, None)
+    notes = [scorer({"shard": shard}) for shard in (0, 1)]
+    assert [note["problem"] for note in notes] == [None, None]
+    found = pd.read_parquet(tmp_path / "out")
+    assert found["path"].tolist() == [name or "" for name in names]
+    assert found["error"].isna().tolist() == [True, False, False, False, False, True]
+    assert f"{clips} row 2: a path as text is expected, found nothing" in notes[0]["failed"][0]
+
+
+@pytest.mark.parametrize("column", [[1, 2], [None, None], [["a.wav"]]])
+def test_a_manifest_whose_paths_are_no_text_is_refused(column: list[Any], tmp_path: Path) -> None:
+    pq.write_table(pa.table({"path": column}), tmp_path / "list.parquet")
+    with pytest.raises(DatmosError, match="as text in a column called 'path'"):
+        cut_manifest(tmp_path / "list.parquet", tmp_path / "out", 5)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[" * 100_000, b'{"scored": 3}', bytes(range(256))])
+def test_a_damaged_note_or_shard_is_computed_again(damage: bytes, clips: Path, tmp_path: Path) -> None:
+    asked = options(tmp_path / "model", clips)
+    sharding = cut_manifest(clips, tmp_path / "out", 3)
+    claim_output(sharding, asked, resume=False)
+    scorer = ShardScorer(sharding, asked, None)
+    for shard in range(3):
+        scorer({"shard": shard})
+    assert sharding.finished() == [0, 1, 2]
+    sharding.note(0).write_bytes(damage)
+    sharding.file(1).write_bytes(damage)
+    assert claim_output(sharding, asked, resume=True) == [2]
+    (tmp_path / "out/_run.json").write_bytes(damage)
+    with pytest.raises(DatmosError, match=r"_run.json: is damaged|had another manifest"):
+        claim_output(sharding, asked, resume=True)
+
+
+def test_two_runs_do_not_share_a_folder(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datmos.scoring.cluster.needs", lambda *_: None)
+    asked, output = options(tmp_path / "model", clips), tmp_path / "out"
+    with locked(output, output / LOCK):
+        with pytest.raises(DatmosError, match=r"out: another run writes it \(process \d+ on "):
+            score_on_ray(asked, output, False, Cluster("local", None, 10))
+        assert [path.name for path in output.iterdir()] == [LOCK]
+    (output / LOCK).write_text("left by a run that was killed")
+    assert claim_output(cut_manifest(clips, output, 3), asked, resume=False) == []
+
+
+def test_what_is_no_folder_is_refused(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datmos.scoring.cluster.needs", lambda *_: None)
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures/a.png").write_text("precious")
+    for name, words in (("file", "is a file; the name of a folder"), ("pictures", "holds something else")):
+        with pytest.raises(DatmosError, match=words):
+            score_on_ray(options(tmp_path / "model", clips), tmp_path / name, True, Cluster("local", None, 10))
+    assert (tmp_path / "file").read_text() == "precious"
+    assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["a.png"]
 
 
 def test_what_is_done_is_not_done_again(clips: Path, tmp_path: Path) -> None:

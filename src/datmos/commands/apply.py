@@ -9,8 +9,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from datmos.core.errors import DatmosError
-from datmos.core.files import write_text
+from datmos.core.errors import DatmosError, printable
+from datmos.core.outputs import output_file, writing
 from datmos.params.schema import check_params
 
 # sections whose entries null removes
@@ -37,7 +37,8 @@ def add_apply(commands: Any) -> None:
 
 
 def _apply(arguments: argparse.Namespace) -> None:
-    print("\n".join(apply_preset(arguments.preset, Path("params.yaml"))) or "params.yaml has all of it already")
+    lines = apply_preset(arguments.preset, Path("params.yaml"))
+    print("\n".join(map(printable, lines)) or "params.yaml has all of it already")
 
 
 def apply_preset(preset: Path, params: Path) -> list[str]:
@@ -57,7 +58,8 @@ def apply_preset(preset: Path, params: Path) -> list[str]:
     _yaml.dump(merged, text)
     check_params(text.getvalue(), f"{params} with {preset}")
     if lines:
-        write_text(params, text.getvalue())
+        with writing(output_file(params, "")) as temporary:
+            temporary.write_text(text.getvalue(), encoding="utf-8")
     return lines
 
 
@@ -66,7 +68,7 @@ def _read(path: Path) -> Any:
         raise DatmosError(f"{path}: no such file (looked in {Path.cwd()}); run this in the project's folder")
     try:
         content = _yaml.load(path.read_text(encoding="utf-8"))
-    except YAMLError as error:
+    except (YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a date such as 2020-13-45
         raise DatmosError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(content, Mapping):
         raise DatmosError(f"{path}: a mapping of settings is expected, found {type(content).__name__}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from datmos.core.errors import DatmosError
+from datmos.core.errors import DatmosError, printable_lines
 from datmos.params.schema import Params, load_params
 
 
@@ -39,7 +39,7 @@ def _check_data(arguments: argparse.Namespace) -> None:
     what = params.data, params.evaluation_sets, params.audio
     found = check_data(*what)
     usable = int((found.clips["problem"] == "").sum())
-    print(preflight_text(found, *what, _embedding_time(params, usable)))
+    print(printable_lines(preflight_text(found, *what, _embedding_time(params, usable))))
     if found.refused:
         sys.exit(1)
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from datmos.core.errors import printable
 from datmos.core.places import EXPORTS
 
 
@@ -46,7 +47,7 @@ def _export(arguments: argparse.Namespace) -> None:
     exported = export_predictor(Path(), arguments.name, output, wishes)
     files = sorted(path for path in output.rglob("*") if path.is_file())
     for path in files:
-        print(f"{path.stat().st_size:>12,}  {path}")
+        print(f"{path.stat().st_size:>12,}  {printable(str(path))}")
     for sentence in [*exported.onnx, *differences(exported.provenance)]:
         print(sentence)
     if arguments.push:

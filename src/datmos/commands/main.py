@@ -1,6 +1,7 @@
 """The command `datmos`."""
 
 import argparse
+from typing import NoReturn
 
 from datmos.commands.apply import add_apply
 from datmos.commands.check import add_check
@@ -9,12 +10,17 @@ from datmos.commands.export import add_export
 from datmos.commands.ratings_from import add_ratings_from
 from datmos.commands.score import add_score
 from datmos.commands.select import add_select
-from datmos.core.errors import run_stage
+from datmos.core.errors import printable_lines, run_stage
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(printable_lines(message))  # what was typed may be a file's name
 
 
 def main() -> None:
     """Run `datmos ...`; a wrong setting or input ends in one message and exit status 1."""
-    parser = argparse.ArgumentParser(prog="datmos", description=__doc__)
+    parser = _Parser(prog="datmos", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (add_check, add_apply, add_ratings_from, add_select, add_score, add_export, add_demo):
         add(commands)

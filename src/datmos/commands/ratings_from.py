@@ -6,7 +6,7 @@ from typing import Any
 
 from datmos.core.clips import SPLITS
 from datmos.core.errors import DatmosError
-from datmos.core.files import replacing, write_text
+from datmos.core.outputs import output_file, writing
 from datmos.datasets.converters import CONVERTERS, convert
 from datmos.datasets.ratings import read_ratings
 
@@ -28,11 +28,12 @@ def add_ratings_from(commands: Any) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     corpus, folder = arguments.corpus, arguments.folder
     path, converter = folder / "ratings.csv", CONVERTERS[corpus]
+    target = output_file(path, "")
     table = convert(corpus, folder)
-    if path.exists() and not arguments.force:
+    if target.exists() and not arguments.force:
         raise DatmosError(f"{path} is there already; --force replaces it")
-    with replacing(path) as temporary:
-        write_text(temporary, table.to_csv(index=False, lineterminator="\n"))
+    with writing(target) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
         read_ratings(temporary, list(converter.aspects))  # refuses what a run would refuse
     counts = table["split"].value_counts()
     print(f"{path}: {', '.join(f'{counts[split]} {split}' for split in SPLITS)} clips")

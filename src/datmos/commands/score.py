@@ -3,10 +3,11 @@
 import argparse
 import os
 import sys
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from datmos.core.errors import DatmosError
+from datmos.core.errors import DatmosError, printable
 
 KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 
@@ -24,7 +25,7 @@ def add_score(commands: Any) -> None:
         nargs="+",
         metavar="FILE|FOLDER|LIST",
         help="audio files; folders, searched for audio; lists: .txt with a path a line, or .csv, .jsonl, .parquet "
-        "with a column 'path'; - for a list on standard input",
+        "with a column 'path'; - for a list on standard input (lines, or what find -print0 prints)",
     )
     score.add_argument(
         "--model",
@@ -51,7 +52,10 @@ def add_score(commands: Any) -> None:
     )
     score.add_argument("--per-second", action="store_true", help="add a time line; --hop is then 1 unless given")
     score.add_argument(
-        "--hop", type=float, metavar="SECONDS", help="between windows of a long clip; default: as long as a window"
+        "--hop",
+        type=float,
+        metavar="SECONDS",
+        help="between windows of a long clip, 0.01 or more; default: as long as a window",
     )
     score.add_argument("--device", help="cpu, cuda, mps, ...; default: the fastest there is")
     score.add_argument("--workers", type=int, metavar="N", help="threads; default: one a CPU core")
@@ -136,11 +140,11 @@ def _kind(arguments: argparse.Namespace) -> str:
 def _minimum(text: str) -> tuple[str, float]:
     aspect, equals, value = text.partition("=")
     try:
-        if equals and aspect:
-            return aspect, float(value)
+        if equals and aspect and isfinite(number := float(value)):
+            return aspect, number
     except ValueError:
         pass
-    raise DatmosError(f"--min {text}: ASPECT=SCORE is expected, for example PQ=6")
+    raise DatmosError(f"--min {text}: ASPECT=SCORE is expected, SCORE a number, for example PQ=6")
 
 
 def pick_model() -> str:
@@ -152,10 +156,10 @@ def pick_model() -> str:
     if Path("params.yaml").is_file():
         name = load_params().evaluate.baseline
         if name in known:
-            print(f"model: {MODELS / name} (evaluate.baseline of params.yaml)", file=sys.stderr)
+            print(f"model: {printable(str(MODELS / name))} (evaluate.baseline of params.yaml)", file=sys.stderr)
             return name
     if len(known) == 1:
-        print(f"model: {known[0]} (the only one below {MODELS})", file=sys.stderr)
+        print(f"model: {printable(known[0])} (the only one below {MODELS})", file=sys.stderr)
         return known[0]
     raise DatmosError(
         "--model: which one? "

@@ -1,6 +1,7 @@
 """The one exception whose message is meant for the person at the terminal."""
 
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
@@ -25,10 +26,30 @@ def listing(items: Iterable[str], separator: str = ", ", shown: int = 10) -> str
     return separator.join([*items[:shown], *more])
 
 
+def printable(text: str) -> str:
+    """Return text that is safe on a line of a terminal.
+
+    Names come from other people: control characters (escape codes, line ends), characters that change the direction
+    of writing, and bytes that are not UTF-8 are shown as escapes such as ``\\x1b``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if _is_plain(letter) else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def printable_lines(text: str) -> str:
+    """Return `printable` text of several lines, whose line ends are meant."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _is_plain(letter: str) -> bool:
+    return letter.isprintable() or unicodedata.category(letter) == "Zs"  # spaces of other scripts
+
+
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage's ``main``; a `DatmosError` becomes one message and exit status 1, without a traceback."""
     try:
         main()
     except DatmosError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
+        print(f"\nerror: {printable_lines(str(error))}", file=sys.stderr)
         sys.exit(1)

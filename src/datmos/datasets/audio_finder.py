@@ -1,11 +1,13 @@
 """Finding the audio of published lists, whatever the layout of the folder that holds it."""
 
 import os
+import re
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from datmos.core.errors import listing
+from datmos.core.errors import listing, printable
 
 EXTENSIONS = frozenset(
     {
@@ -28,29 +30,56 @@ EXTENSIONS = frozenset(
 )
 
 
+STORED = re.compile(  # files of stores that name them by their content: DVC, Hugging Face hub, git-annex
+    r".*/([0-9a-f]{2}/[0-9a-f]{30}|blobs/[0-9a-f]{40,64}|\.git/annex/objects/.+)", re.DOTALL
+)
+
+
 def audio_below(root: Path) -> Iterator[PurePosixPath]:
-    """Yield the audio files below a folder, relative to it; links are followed, but not in circles."""
-    for folder, folders, files in os.walk(root, followlinks=True):
-        here = os.path.realpath(folder)
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and not _contains(folder, name, here)
-        )
-        inside = PurePosixPath(Path(folder).relative_to(root).as_posix())
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS:
-                yield inside / name
+    """Yield the audio files below a folder, relative to it; hidden ones are left out.
+
+    Links to folders are followed, after the folders that are really there; no folder is looked into twice, whatever
+    links lead to it.
+    """
+    seen: set[str] = set()
+    starts = [str(root)]
+    for start in starts:  # which grows
+        for folder, folders, files in os.walk(start, onerror=_tell):
+            here = os.path.realpath(folder)
+            names = [] if here in seen else sorted(name for name in folders if not name.startswith("."))
+            folders[:] = [name for name in names if not Path(folder, name).is_symlink()]
+            if here in seen:
+                continue
+            seen.add(here)
+            starts += [str(Path(folder, name)) for name in names if name not in folders]
+            inside = PurePosixPath(Path(folder).relative_to(root).as_posix())
+            for name in sorted(files):
+                if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS:
+                    yield inside / name
 
 
-def _contains(folder: str, name: str, here: str) -> bool:
-    """Tell whether a folder is a link to one that it lies in."""
-    return Path(here).is_relative_to(os.path.realpath(Path(folder) / name))
+def _tell(error: OSError) -> None:
+    print(f"{printable(str(error.filename))}: not searched for audio: {error.strerror}", file=sys.stderr)
+
+
+def leaves(root: Path, name: str) -> bool:
+    """Tell whether a path below a folder leads out of it by a link.
+
+    Links to other places in the folder do not, nor do links into a store of files by their content (DVC, git-annex,
+    the cache of the Hugging Face hub), which these programs make; ``root`` itself may be a link.
+    """
+    try:
+        inside, real = Path(os.path.realpath(root)), Path(os.path.realpath(root / name))
+    except ValueError:  # a name with NUL: there can be no such file
+        return False
+    return not real.is_relative_to(inside) and not STORED.fullmatch(real.as_posix())
 
 
 class AudioFinder:
     """Audio files below a folder, by name: any extension, upper or lower case alike.
 
     Args:
-        root: searched once, links followed; hidden files and folders left out.
+        root: searched once, as `audio_below` does.
     """
 
     def __init__(self, root: Path) -> None:

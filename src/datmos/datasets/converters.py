@@ -5,7 +5,7 @@ A new one is a function that returns such a table, and a line of `CONVERTERS`.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -93,21 +93,26 @@ def _read_voicemos_ratings(path: Path) -> dict[str, str]:
 
 def _read_lines(path: Path, columns: list[str], expects: str) -> pd.DataFrame:
     """Read lines of comma-separated values without a header."""
-    if not path.is_file():
-        raise DatmosError(f"{path}: no such file; expected is {expects}")
-    table = pd.read_csv(path, header=None, dtype=str, keep_default_na=False)
+    table = _read_text(path, expects, header=None)
     if table.shape[1] != len(columns):
         raise DatmosError(f"{path}: {table.shape[1]} values a line; {len(columns)} are expected: {columns}")
     return table.set_axis(columns, axis=1)
 
 
 def _read_csv(path: Path, columns: list[str], expects: str) -> pd.DataFrame:
-    if not path.is_file():
-        raise DatmosError(f"{path}: no such file; expected is {expects}")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = _read_text(path, expects)
     if missing := [name for name in columns if name not in table.columns]:
         raise DatmosError(f"{path}: column '{missing[0]}' is missing; found {', '.join(table.columns)}")
     return table
+
+
+def _read_text(path: Path, expects: str, **options: Any) -> pd.DataFrame:
+    if not path.is_file():
+        raise DatmosError(f"{path}: no such file; expected is {expects}")
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", **options)
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DatmosError(f"{path}: not UTF-8 text of comma-separated values: {error}") from None
 
 
 CONVERTERS = {

@@ -37,6 +37,9 @@ def read_ratings(path: Path, aspects: list[str], splits: Sequence[str] = SPLITS)
         table["base"] = ""
     _refuse(table, table["path"] == "", path, "path is empty")
     _refuse(table, table["path"].duplicated(keep="first"), path, "path given twice; every clip needs one row")
+    _refuse(
+        table, table["path"].str.contains("\0", regex=False), path, "path holds a NUL character, as no file's does"
+    )
     outside = table["path"].map(lambda name: Path(name).is_absolute() or ".." in Path(name).parts)
     _refuse(table, outside, path, "path must be relative to data.root and stay inside it")
     known = (*SPLITS, COUNTERFACTUAL)
@@ -81,7 +84,7 @@ def _read_text(path: Path) -> pd.DataFrame:
         raise DatmosError(f"{path}: no such file; data.root must be a folder that holds ratings.csv")
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DatmosError(f"{path}: not a UTF-8 CSV file with a header line: {error}") from None
     return table.fillna("")
 

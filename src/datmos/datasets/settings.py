@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from datmos.core.clips import ASPECT_SUFFIXES, MANIFEST_COLUMNS
+from datmos.core.clips import check_aspect_names
 from datmos.core.places import CORPUS
 from datmos.core.registry import one_of
 from datmos.core.settings import Count, Float, Int, Name, Section, Seed
@@ -40,17 +40,7 @@ class DataParams(Section):
             raise ValueError(f"root: with kind {self.kind} it {expected}, got {self.root}")
         if self.scale[0] >= self.scale[1]:
             raise ValueError(f"scale: the lowest rating must be below the highest, got {list(self.scale)}")
-        if len(set(self.aspects)) < len(self.aspects):
-            raise ValueError(f"aspects: every name once, got {self.aspects}")
-        if taken := set(self.aspects) & set(MANIFEST_COLUMNS):
-            raise ValueError(
-                f"aspects: {', '.join(sorted(taken))} is the name of another column; rename the aspect"
-            )
-        for aspect in self.aspects:
-            if aspect.endswith(ASPECT_SUFFIXES):
-                raise ValueError(
-                    f"aspects: {aspect} must not end in {', '.join(ASPECT_SUFFIXES)}; rename the aspect"
-                )
+        check_aspect_names(self.aspects)
         return self
 
 

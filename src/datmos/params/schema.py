@@ -143,7 +143,11 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     """
     if not path.is_file():
         raise DatmosError(f"{path}: no such file (looked in {Path.cwd()}); run this in the project's folder")
-    return check_params(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatmosError(f"{path}: can't be read as UTF-8 text ({error})") from None
+    return check_params(text, str(path))
 
 
 def check_params(text: str, name: str) -> Params:
@@ -153,7 +157,7 @@ def check_params(text: str, name: str) -> Params:
     """
     try:
         raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2020-13-45
         raise DatmosError(f"{name}: not valid YAML: {error}") from None
     if not isinstance(raw, dict):
         raise DatmosError(f"{name}: a mapping of settings is expected, found {type(raw).__name__}")

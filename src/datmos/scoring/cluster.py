@@ -14,10 +14,11 @@ from tqdm import tqdm
 
 from datmos.core.errors import DatmosError
 from datmos.core.extras import needs
-from datmos.core.files import read_json
+from datmos.core.outputs import locked, output_folder
 from datmos.core.places import local_model
 from datmos.scoring.options import Options
-from datmos.scoring.shards import Sharding, ShardScorer, claim_output, cut_manifest
+from datmos.scoring.shard_scorer import ShardScorer
+from datmos.scoring.shards import LOCK, Sharding, check_folder, claim_output, cut_manifest
 from datmos.scoring.tally import Tally
 
 
@@ -49,13 +50,21 @@ def score_on_ray(options: Options, output: Path, resume: bool, cluster: Cluster)
         raise DatmosError(f"--ray: one parquet manifest is expected, got {' '.join(options.inputs)}")
     if cluster.actors is not None and cluster.actors < 1:
         raise DatmosError(f"--actors: 1 or more is expected, got {cluster.actors}")
+    output = output_folder(output)
     sharding = cut_manifest(Path(options.inputs[0]), output, cluster.shard_clips)
+    check_folder(output)  # before there is a lock in it
+    with locked(output, output / LOCK):
+        return _score(sharding, options, resume, cluster)
+
+
+def _score(sharding: Sharding, options: Options, resume: bool, cluster: Cluster) -> bool:
     if (folder := local_model(options.model)) is not None:  # else each machine gets it from the hub
         options = options._replace(model=str(folder.resolve()))
     finished = claim_output(sharding, options, resume)
     todo = [shard for shard in range(sharding.shards) if shard not in set(finished)]
     tally = Tally(options.minima)
-    versions = {_count(tally, read_json(sharding.note(shard)))["version"] for shard in finished}
+    notes = (sharding.read_note(shard) for shard in finished)
+    versions = {_count(tally, note)["version"] for note in notes if note is not None}
     if len(versions) > 1:
         raise DatmosError(f"{sharding.output}: its shards were scored by several versions of the model: {versions}")
     done = min(len(finished) * sharding.size, sharding.clips)

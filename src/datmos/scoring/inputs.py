@@ -1,51 +1,91 @@
 """What `datmos score` was given, as a list of clips: files, folders, and lists of files."""
 
-import csv
-import json
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import BinaryIO, NamedTuple
 
 from datmos.core.errors import DatmosError, listing
 from datmos.datasets.audio_finder import audio_below
-
-LISTS = (".txt", ".csv", ".jsonl", ".parquet")
+from datmos.scoring.lists import LISTS, Entry, read_list, text_entries
 
 
 class ListedClip(NamedTuple):
-    """A clip to score."""
+    """A clip to score.
 
-    name: str  # as it was given; below a folder, with the folder
+    Attributes:
+        name: as it was given; below a folder, with the folder.
+        path: of the file.
+        problem: why there can be no file: a row of a list that has no path. Then ``path`` means nothing.
+    """
+
+    name: str
     path: Path
+    problem: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """What tells the clip from others: not its name, which two lists may give to two files, but its file."""
+        return self.problem or os.path.realpath(self.path)
 
 
-def find_clips(inputs: Sequence[str], stdin: TextIO) -> list[ListedClip]:
+def find_clips(inputs: Sequence[str], stdin: BinaryIO | None) -> list[ListedClip]:
     """Return the clips of all inputs, in their order.
 
     Args:
         inputs: each a file; a folder, of which all audio files are taken, also those in folders inside; a list with
             a path a line (.txt) or in a column ``path`` (.csv, .jsonl, .parquet); or ``-`` for a list of lines on
-            ``stdin``. A path in a list is looked for beside the list, then from the current folder.
+            ``stdin``. Instead of lines there may be names that end with NUL, as ``find -print0`` prints them. A
+            path in a list is looked for beside the list, then from the current folder.
         stdin: where ``-`` is read from.
 
     Raises:
-        DatmosError: a list can't be read, or a folder or everything is empty. A file that is not there is no error
-            here: it is a clip that can't be scored.
+        DatmosError: a list can't be read, or a folder or everything is empty. A file that is not there, and a row
+            of a list without a path, is no error here: it is a clip that can't be scored.
     """
     clips: list[ListedClip] = []
     for given in inputs:
         path = Path(given)
         if given == "-":
-            clips += (ListedClip(name, Path(name)) for name in _lines(stdin))
-        elif path.is_dir():
+            clips += locate(_read_stdin(stdin), Path())
+        elif not given:
+            clips.append(ListedClip("", path, "the name is empty; a file, a folder or a list is expected"))
+        elif _exists(path) and path.is_dir():
             clips += _in_folder(path)
         elif path.suffix.lower() in LISTS:
-            clips += _in_list(path)
+            clips += locate(read_list(path), path.parent)
         else:
             clips.append(ListedClip(given, path))
     if not clips:
         raise DatmosError(f"nothing to score: {listing(inputs)} names no clip")
     return clips
+
+
+def by_file(clips: Sequence[ListedClip], identities: Sequence[str]) -> dict[str, list[ListedClip]]:
+    """Put clips together that are one file, in the order of the files' first clips."""
+    found: dict[str, list[ListedClip]] = {}
+    for clip, identity in zip(clips, identities, strict=True):
+        found.setdefault(identity, []).append(clip)
+    return found
+
+
+def locate(entries: Sequence[Entry], folder: Path, here: Path = Path()) -> list[ListedClip]:
+    """Look for each path of a list beside it, in ``folder``, then from ``here``."""
+    return [_locate(entry, folder, here) for entry in entries]
+
+
+def _locate(entry: Entry, folder: Path, here: Path) -> ListedClip:
+    if entry.problem is not None:
+        return ListedClip(entry.name, here, entry.problem)
+    near = folder / entry.name
+    return ListedClip(entry.name, near if _exists(near) else here / entry.name)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long, a folder that can't be looked into
+        return False
 
 
 def _in_folder(folder: Path) -> list[ListedClip]:
@@ -55,46 +95,10 @@ def _in_folder(folder: Path) -> list[ListedClip]:
     return found
 
 
-def _in_list(path: Path) -> list[ListedClip]:
+def _read_stdin(stdin: BinaryIO | None) -> list[Entry]:
+    if stdin is None:
+        raise DatmosError("standard input: is closed; `-` reads a list of clips from it")
     try:
-        names = list(_names(path))
-    except OSError as error:
-        raise DatmosError(f"{path}: {error.strerror or error}") from None
-    except (KeyError, TypeError):
-        raise DatmosError(f"{path}: every clip needs its path, in a column called 'path'") from None
-    except (ValueError, csv.Error) as error:
-        raise DatmosError(f"{path}: can't be read as a {path.suffix} list of clips ({error})") from None
-    return locate(names, path.parent)
-
-
-def locate(names: Sequence[str], folder: Path, here: Path = Path()) -> list[ListedClip]:
-    """Look for each path of a list beside it, in ``folder``, then from ``here``."""
-    beside = [folder / name for name in names]
-    return [
-        ListedClip(name, near if near.exists() else here / name) for name, near in zip(names, beside, strict=True)
-    ]
-
-
-def _names(path: Path) -> Iterator[str]:
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        yield from pq.read_table(path, columns=["path"]).column("path").to_pylist()
-        return
-    with path.open(
-        encoding="utf-8-sig", errors="surrogateescape", newline="" if suffix == ".csv" else None
-    ) as file:
-        if suffix == ".csv":
-            yield from (row["path"] for row in csv.DictReader(file))
-        elif suffix == ".jsonl":
-            yield from (json.loads(line)["path"] for line in _lines(file))
-        else:
-            yield from _lines(file)
-
-
-def _lines(file: Iterable[str]) -> Iterator[str]:
-    """Yield lines that hold anything."""
-    for line in file:
-        if text := line.rstrip("\r\n"):
-            yield text
+        return text_entries(stdin, "standard input")
+    except (ValueError, OSError) as error:
+        raise DatmosError(f"standard input: can't be read as a list of clips ({error})") from None

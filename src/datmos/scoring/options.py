@@ -1,8 +1,12 @@
-"""What was asked of a run of `datmos score`."""
+"""What was asked of a run of `datmos score`, and the scoring of its clips by that."""
 
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from typing import NamedTuple
 
 from datmos.core.errors import DatmosError, nearest
+from datmos.scoring.inputs import ListedClip
+from datmos.scoring.score import Failure, Score
 from datmos.scoring.scorer import Scorer
 
 
@@ -35,3 +39,22 @@ def check_aspects(minima: dict[str, float], aspects: list[str]) -> None:
                 f"--min {name}: the model has no such aspect{nearest(name, aspects)} "
                 f"Expected one of: {', '.join(aspects)}"
             )
+
+
+def score_clips(
+    clips: Sequence[ListedClip], scorer: Scorer, options: Options
+) -> Generator[Score | Failure, None, None]:
+    """Score clips, in order; one that names no file fails with its problem.
+
+    Raises:
+        DatmosError: see `Scorer.stream`.
+    """
+    scored = scorer.stream(
+        (clip.path for clip in clips if clip.problem is None),
+        hop_seconds=hop_of(options, scorer),
+        workers=options.workers,
+        batch_seconds=options.batch_seconds,
+    )
+    with closing(scored):
+        for clip in clips:
+            yield next(scored) if clip.problem is None else Failure(clip.name, clip.problem)

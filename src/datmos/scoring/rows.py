@@ -1,9 +1,8 @@
-"""Scores as rows: what is in one, and the files of rows that `datmos score` reads and writes."""
+"""Scores as rows: what is in one, and the files of rows that `datmos score` writes."""
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from math import isnan
 from pathlib import Path
@@ -12,7 +11,10 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datmos.core.files import replacing
+from datmos.audio.source import file_facts
+from datmos.core.clips import check_aspect_names
+from datmos.core.errors import DatmosError, printable
+from datmos.core.outputs import writing
 from datmos.scoring.inputs import ListedClip
 from datmos.scoring.score import Failure, Score
 from datmos.scoring.scorer import Scorer
@@ -32,6 +34,15 @@ class Layout:
     """
 
     def __init__(self, scorer: Scorer, hop_seconds: float | None, timeline: bool) -> None:
+        """Lay out the rows of a run.
+
+        Raises:
+            DatmosError: an aspect of the model has the name of another column.
+        """
+        try:
+            check_aspect_names(scorer.aspects)
+        except ValueError as error:
+            raise DatmosError(f"{scorer.name}: this model's rows can't be written; {error}") from None
         self.aspects = scorer.aspects
         self.timeline = timeline
         hop = scorer.model.windowing.seconds if hop_seconds is None else hop_seconds
@@ -48,7 +59,8 @@ class Layout:
         for name in ("seconds", "distance", "percentile", "band_limit"):
             value = None if scored is None else getattr(scored, name)
             row[name] = None if value is None else round(value, DECIMALS)
-        row |= {"warnings": [] if scored is None else scored.warnings, **self.constant, **file_facts(clip.path)}
+        row |= {"warnings": [] if scored is None else scored.warnings, **self.constant}
+        row |= {"bytes": None, "modified": None} if result.file is None else result.file._asdict()
         row["error"] = result.error if isinstance(result, Failure) else None
         if self.timeline:
             row["timeline"] = None if scored is None else _timeline(scored)
@@ -56,10 +68,11 @@ class Layout:
 
     def is_current(self, row: Row, clip: ListedClip) -> bool:
         """Tell whether a row read back is what scoring the clip would give: same file, model and settings."""
-        wanted = self.constant | file_facts(clip.path)
+        facts = file_facts(clip.path)
         return (
-            row.get("error") is None
-            and all(row.get(name) == value for name, value in wanted.items())
+            facts is not None
+            and row.get("error") is None
+            and all(row.get(name) == value for name, value in (self.constant | facts._asdict()).items())
             and (not self.timeline or row.get("timeline") is not None)
         )
 
@@ -77,34 +90,22 @@ class Layout:
         return pa.schema(columns)
 
 
-def file_facts(path: Path) -> Row:
-    """Size and time of the last change of a file; None if it is not there."""
-    try:
-        found = path.stat()
-    except (OSError, ValueError):
-        return {"bytes": None, "modified": None}
-    modified = datetime.fromtimestamp(found.st_mtime_ns // 1000 / 1e6, UTC)
-    return {"bytes": found.st_size, "modified": modified.isoformat()}
-
-
 def _timeline(score: Score) -> list[Row]:
     rows = score.per_second().round(DECIMALS).to_dict("records")
     return [{name: None if isnan(value) else value for name, value in row.items()} for row in rows]
 
 
 def json_line(row: Row) -> str:
-    """Return a row as a line of JSON; in names that are not UTF-8 the odd bytes are escaped as lone surrogates."""
-    return json.dumps(row, ensure_ascii=_is_odd(row["path"]), allow_nan=False) + "\n"
-
-
-def _is_odd(name: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in name)
+    """Return a row as a line of JSON; if it has odd characters (see `printable`), it is escaped to ASCII."""
+    line = json.dumps(row, ensure_ascii=False, allow_nan=False)
+    return (line if line.isprintable() else json.dumps(row, allow_nan=False)) + "\n"
 
 
 class CsvLines:
     """Rows as lines of CSV; lists become text: warnings joined by "; ", the time line as JSON."""
 
-    def __init__(self, file: TextIO, columns: Sequence[str]) -> None:
+    def __init__(self, file: TextIO, columns: Sequence[str], for_terminal: bool = False) -> None:
+        self._for_terminal = for_terminal
         self._writer = csv.DictWriter(file, columns, lineterminator="\n")
         self._writer.writeheader()
 
@@ -113,18 +114,20 @@ class CsvLines:
         flat = row | {"warnings": "; ".join(row["warnings"])}
         if "timeline" in row:
             flat["timeline"] = json.dumps(row["timeline"])
+        if self._for_terminal:
+            flat = {name: printable(cell) if isinstance(cell, str) else cell for name, cell in flat.items()}
         self._writer.writerow(flat)
 
 
 def write_rows(path: Path, kind: str, rows: Iterable[Row], layout: Layout) -> None:
     """Write a file of rows, "jsonl", "csv" or "parquet"; whole or not at all, in a memory that does not grow."""
     schema = layout.schema()
-    with replacing(path) as temporary:
+    with writing(path) as temporary:
         if kind == "parquet":
             with pq.ParquetWriter(temporary, schema, compression="zstd", version="2.6") as writer:
                 rows = iter(rows)
                 while group := list(islice(rows, ROW_GROUP)):
-                    plain = [row | {"path": _readable(row["path"])} for row in group]
+                    plain = [{name: _readable(value) for name, value in row.items()} for row in group]
                     writer.write_table(pa.Table.from_pylist(plain, schema=schema))
             return
         with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -136,40 +139,10 @@ def write_rows(path: Path, kind: str, rows: Iterable[Row], layout: Layout) -> No
                     lines.write(row)
 
 
-def _readable(name: str) -> str:
-    """Escape the bytes of a name that are not UTF-8, which parquet can't hold."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def read_rows(path: Path, kind: str) -> Iterator[Row]:
-    """Read what `write_rows` wrote, or as much of it as is whole (JSON lines that were cut off are left out)."""
-    if kind == "parquet":
-        with pq.ParquetFile(path) as file:
-            for group in file.iter_batches(ROW_GROUP):
-                yield from group.to_pylist()
-        return
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        if kind == "csv":
-            yield from (_from_csv(row) for row in csv.DictReader(file))
-            return
-        for line in file:
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(row, dict) and "path" in row:
-                yield row
-
-
-def _from_csv(cells: dict[str, str]) -> Row:
-    row: Row = {}
-    for name, cell in cells.items():
-        if name in ("path", "model", "version", "modified", "error"):
-            row[name] = cell or None
-        elif name == "warnings":
-            row[name] = cell.split("; ") if cell else []
-        elif name == "timeline":
-            row[name] = json.loads(cell or "null")
-        else:
-            row[name] = None if not cell else int(cell) if name == "bytes" else float(cell)
-    return row
+def _readable(value: Any) -> Any:
+    """Escape the bytes of a text that are not UTF-8, which parquet can't hold."""
+    return (
+        value
+        if not isinstance(value, str)
+        else value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    )

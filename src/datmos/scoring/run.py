@@ -1,34 +1,37 @@
 """A run of `datmos score`: from clips to rows on standard output, or in a file that can be gone on with.
 
-With a file, every row is written to ``<file>.partial`` as soon as its clip is scored (JSON lines, whatever the
-format); the file itself is made from it at the end, in the order of the clips. So a run that is killed loses what
-was in work and no more.
+With a file, every row is written to ``<file>.partial`` as soon as its clip is scored (`datmos.scoring.partial`).
+The file itself is made from it at the end, in the order of the clips. So a run that is killed loses what was in
+work and no more.
 """
 
-import json
+import os
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator
 from contextlib import closing
-from os import fsync
 from pathlib import Path
+from typing import BinaryIO
 
 from tqdm import tqdm
 
-from datmos.core.errors import DatmosError
-from datmos.scoring.inputs import ListedClip, find_clips
-from datmos.scoring.options import Options, check_aspects, hop_of
-from datmos.scoring.rows import CsvLines, Layout, Row, json_line, read_rows, write_rows
+from datmos.core.errors import DatmosError, printable
+from datmos.core.outputs import locked, output_file
+from datmos.scoring.inputs import ListedClip, by_file, find_clips
+from datmos.scoring.options import Options, check_aspects, hop_of, score_clips
+from datmos.scoring.partial import Partial, partial_of
+from datmos.scoring.rows import CsvLines, Layout, Row, json_line, write_rows
 from datmos.scoring.scorer import Scorer, load
 from datmos.scoring.tally import Tally
 
 
 def score_to_stdout(options: Options, kind: str) -> bool:
     """Print rows as they come; returns whether a clip failed."""
-    clips, scorer, layout = _prepare(options)
+    clips = find_clips(options.inputs, _stdin())
+    scorer, layout = _prepare(options)
     sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
     tally = Tally(options.minima)
-    lines = CsvLines(sys.stdout, layout.schema().names) if kind == "csv" else None
     watched = sys.stdout.isatty()  # rows show how far it is, and a bar would run into them
+    lines = CsvLines(sys.stdout, layout.schema().names, watched) if kind == "csv" else None
     with closing(_rows(clips, scorer, layout, options, no_bar=watched)) as rows:
         for row in rows:
             if not tally.passes(row):
@@ -43,96 +46,59 @@ def score_to_stdout(options: Options, kind: str) -> bool:
 
 
 def score_to_file(options: Options, kind: str, output: Path, resume: bool) -> bool:
-    """Write a file of rows, whole or not at all; returns whether a clip failed."""
-    clips, scorer, layout = _prepare(options)
+    """Write a file of rows, whole or not at all; returns whether a clip failed.
+
+    Raises:
+        DatmosError: the output is no file, is one of the clips or lists, or another run writes it; or one was
+            stopped that is not to be resumed. Else see `find_clips` and `datmos.scoring.scorer.load`.
+    """
+    output = output_file(output)
     partial = Partial(output)
-    if partial.path.exists() and not resume:
-        raise DatmosError(
-            f"{partial.path}: left by a run that was stopped. --resume goes on with it; or delete it to start anew."
-        )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    wanted = {clip.name: clip for clip in clips}
-    if resume:
-        partial.take(wanted, layout, read_rows(output, kind) if output.is_file() else ())
-    todo = [clip for name, clip in wanted.items() if name not in partial.places]
-    if len(todo) < len(wanted):
-        print(f"{len(wanted) - len(todo)} of {len(wanted)} clips were scored before", file=sys.stderr)
-    with partial, closing(_rows(todo, scorer, layout, options)) as rows:
-        for row in rows:
-            partial.add(row)
-        tally = Tally(options.minima)
-        write_rows(output, kind, (row for clip in clips if tally.passes(row := partial.read(clip.name))), layout)
-    partial.path.unlink()
+    with locked(
+        output, output.with_name(f".{output.name}.lock")
+    ):  # before the model is loaded, which takes a while
+        if partial.path.exists() and not resume:
+            raise DatmosError(
+                f"{partial.path}: left by a run that was stopped. --resume goes on with it; or delete it to start "
+                "anew."
+            )
+        clips = find_clips(options.inputs, _stdin())
+        files = [clip.identity for clip in clips]
+        wanted = by_file(clips, files)
+        if str(output) in wanted.keys() | {os.path.realpath(name) for name in options.inputs}:
+            raise DatmosError(f"--output {output}: is what is to be scored, or a list of it; name another file")
+        scorer, layout = _prepare(options)
+        if resume:
+            partial.take(wanted, layout, output, kind)
+        todo = [file for file in wanted if file not in partial.places]
+        if len(todo) < len(wanted):
+            print(f"{len(wanted) - len(todo)} of {len(wanted)} clips were scored before", file=sys.stderr)
+        with partial, closing(_rows([wanted[file][0] for file in todo], scorer, layout, options)) as rows:
+            for file, row in zip(todo, rows, strict=True):
+                partial.add(file, row)
+            tally = Tally(options.minima)
+            given = (partial.read(file) | {"path": clip.name} for file, clip in zip(files, clips, strict=True))
+            write_rows(output, kind, (row for row in given if tally.passes(row)), layout)
+        partial.path.unlink(missing_ok=True)
     tally.report()
     return bool(tally.failed)
 
 
 def interrupted(output: Path | None, shards: bool = False) -> None:
     """Say what is left of a run that was stopped by hand."""
-    where = output if shards or output is None else Partial(output).path
-    kept = "" if output is None else f" What was scored is in {where}: --resume goes on."
+    where = output if shards or output is None else partial_of(output.resolve())
+    kept = "" if output is None else f" What was scored is in {printable(str(where))}: --resume goes on."
     print(f"\nstopped.{kept}", file=sys.stderr)
 
 
-class Partial:
-    """Rows on disk while a run goes on, found by the clip's name; memory holds their places alone."""
-
-    def __init__(self, output: Path) -> None:
-        self.path = output.with_name(f"{output.name}.partial")
-        self.places: dict[str, int] = {}
-
-    def take(self, wanted: dict[str, ListedClip], layout: Layout, finished: Iterable[Row]) -> None:
-        """Keep the current rows of a run that was stopped, and of a finished one."""
-        found: Iterator[Row] = (row for rows in (self._rows(), finished) for row in rows)
-        fresh = self.path.with_name(f"{self.path.name}.new")
-        with fresh.open("wb") as file:
-            for row in found:
-                name = row["path"]
-                if name in wanted and name not in self.places and layout.is_current(row, wanted[name]):
-                    self.places[name] = file.tell()
-                    file.write(_encoded(row))
-            file.flush()
-            fsync(file.fileno())
-        fresh.replace(self.path)
-
-    def __enter__(self) -> "Partial":
-        self._file = self.path.open("ab+")
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._file.close()
-
-    def add(self, row: Row) -> None:
-        """Write a row, at once."""
-        self._file.seek(0, 2)
-        self.places[row["path"]] = self._file.tell()
-        self._file.write(_encoded(row))
-        self._file.flush()
-
-    def read(self, name: str) -> Row:
-        """Read the row of a clip."""
-        self._file.seek(self.places[name])
-        return _decoded(self._file.readline())
-
-    def _rows(self) -> Iterator[Row]:
-        if self.path.is_file():
-            yield from read_rows(self.path, "jsonl")
+def _stdin() -> BinaryIO | None:
+    return None if sys.stdin is None else sys.stdin.buffer  # None: closed
 
 
-def _encoded(row: Row) -> bytes:
-    return json_line(row).encode()
-
-
-def _decoded(line: bytes) -> Row:
-    row: Row = json.loads(line)
-    return row
-
-
-def _prepare(options: Options) -> tuple[list[ListedClip], Scorer, Layout]:
-    clips = find_clips(options.inputs, sys.stdin)
+def _prepare(options: Options) -> tuple[Scorer, Layout]:
     scorer = load(options.model, options.device, options.revision)
     check_aspects(options.minima, scorer.aspects)
-    return clips, scorer, Layout(scorer, hop_of(options, scorer), options.timeline)
+    return scorer, Layout(scorer, hop_of(options, scorer), options.timeline)
 
 
 def _rows(
@@ -140,15 +106,10 @@ def _rows(
 ) -> Generator[Row, None, None]:
     """Score clips and yield their rows in order, with a progress bar if standard error is a terminal."""
     seconds = 0.0
-    scored = scorer.stream(
-        (clip.path for clip in clips),
-        hop_seconds=layout.constant["hop_s"],
-        workers=options.workers,
-        batch_seconds=options.batch_seconds,
-    )
-    bar = tqdm(total=len(clips), desc=f"scoring with {scorer.name}", unit="clip", disable=no_bar or None)
-    with closing(scored), bar:
-        for clip, result in zip(clips, scored, strict=True):
+    name = printable(scorer.name)
+    bar = tqdm(total=len(clips), desc=f"scoring with {name}", unit="clip", disable=no_bar or None)
+    with closing(score_clips(clips, scorer, options)) as found, bar:
+        for clip, result in zip(clips, found, strict=True):
             yield layout.row(clip, result)
             seconds += getattr(result, "seconds", 0.0)
             bar.update()

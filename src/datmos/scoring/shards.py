@@ -1,7 +1,5 @@
 """A long list of clips as shards: each a file of rows that is written whole, and is not computed again."""
 
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,12 +9,10 @@ import pyarrow.parquet as pq
 from datmos.core.errors import DatmosError
 from datmos.core.files import file_digest, read_json, write_json
 from datmos.scoring.inputs import ListedClip, locate
-from datmos.scoring.options import Options, check_aspects, hop_of
-from datmos.scoring.rows import Layout, Row, write_rows
-from datmos.scoring.scorer import Scorer, load
-from datmos.scoring.tally import Tally
+from datmos.scoring.lists import WANTED, Entry, column_entries
+from datmos.scoring.options import Options
 
-RUN, DONE = "_run.json", "_done"  # names that readers of a folder of parquet files pass over
+RUN, DONE, LOCK = "_run.json", "_done", "_lock"  # names that readers of a folder of parquet files pass over
 
 
 class Sharding(NamedTuple):
@@ -50,22 +46,38 @@ class Sharding(NamedTuple):
         return self.output / DONE / f"part-{shard:06d}.json"
 
     def finished(self) -> list[int]:
-        """Shards that need not be computed: both files are there."""
-        return [shard for shard in range(self.shards) if self.note(shard).is_file() and self.file(shard).is_file()]
+        """Shards that need not be computed: note and rows are there, and whole."""
+        return [shard for shard in range(self.shards) if self.read_note(shard) is not None]
+
+    def read_note(self, shard: int) -> dict[str, Any] | None:
+        """Read what came of a shard; None if it is not done, or note or rows are damaged."""
+        try:
+            note = read_json(self.note(shard))
+            with pq.ParquetFile(self.file(shard)) as file:
+                rows = file.metadata.num_rows
+            whole = rows in (
+                note["passed"],
+                note["passed"] + len(note["failed"]),
+            )  # with minima the failed are left out
+            typed = isinstance(note["version"], str) and isinstance(note["failed"], list)
+            return note if whole and typed and note["scored"] >= note["passed"] else None
+        except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, RecursionError):
+            return None
 
     def read(self, shard: int) -> list[ListedClip]:
         """Read the clips of a shard; memory holds one row group of the manifest at a time."""
         start, stop = shard * self.size, min((shard + 1) * self.size, self.clips)
-        names: list[str] = []
+        entries: list[Entry] = []
         with pq.ParquetFile(self.manifest) as file:
             first = 0
             for group in range(file.num_row_groups):
                 last = first + file.metadata.row_group(group).num_rows
                 if first < stop and start < last:
-                    column = file.read_row_group(group, columns=["path"]).column("path")
-                    names += column.slice(max(start - first, 0), min(stop, last) - max(start, first)).to_pylist()
+                    begin, length = max(start, first), min(stop, last) - max(start, first)
+                    table = file.read_row_group(group, columns=["path"]).slice(begin - first, length)
+                    entries += column_entries(table, str(self.manifest), begin)
                 first = last
-        return locate(names, self.manifest.parent, self.here)
+        return locate(entries, self.manifest.parent, self.here)
 
 
 def cut_manifest(manifest: Path, output: Path, size: int) -> Sharding:
@@ -81,14 +93,38 @@ def cut_manifest(manifest: Path, output: Path, size: int) -> Sharding:
             schema, clips = file.schema_arrow, file.metadata.num_rows
     except OSError as error:
         raise DatmosError(f"{manifest}: {error.strerror or error}") from None
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise DatmosError(f"{manifest}: a parquet manifest is expected ({error})") from None
     kind = schema.field("path").type if "path" in schema.names else pa.null()
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise DatmosError(f"{manifest}: every clip needs its path, text in a column called 'path'")
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if kind not in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):
+        raise DatmosError(f"{manifest}: {WANTED}")
     if clips == 0:
         raise DatmosError(f"nothing to score: {manifest} names no clip")
     return Sharding(manifest.resolve(), Path.cwd(), output.resolve(), clips, size)
+
+
+def check_folder(output: Path) -> None:
+    """Refuse a folder that holds anything but a run.
+
+    Raises:
+        DatmosError: it does.
+    """
+    if not output.exists() or (output / RUN).is_file():
+        return
+    if {path.name for path in output.iterdir()} - {LOCK}:
+        raise DatmosError(f"{output}: holds something else; --output needs a folder of its own")
+
+
+def _read_run(path: Path) -> dict[str, Any]:
+    try:
+        run = read_json(path)
+    except (ValueError, RecursionError):
+        run = None
+    if not isinstance(run, dict):
+        raise DatmosError(f"{path}: is damaged, so it can't be told what run it was. Name another --output folder.")
+    return run
 
 
 def claim_output(sharding: Sharding, options: Options, resume: bool) -> list[int]:
@@ -106,12 +142,11 @@ def claim_output(sharding: Sharding, options: Options, resume: bool) -> list[int
         "hop_seconds": options.hop_seconds,
     }
     run = sharding.output / RUN
-    if sharding.output.exists() and not run.is_file() and any(sharding.output.iterdir()):
-        raise DatmosError(f"{sharding.output}: holds something else; --output needs a folder of its own")
+    check_folder(sharding.output)
     if run.is_file():
         if not resume:
             raise DatmosError(f"{sharding.output}: holds a run. --resume goes on with it; or name another folder.")
-        before = read_json(run)
+        before = _read_run(run)
         if changed := [key for key, value in asked.items() if before.get(key) != value]:
             raise DatmosError(
                 f"{sharding.output}: the run in it had another {', '.join(changed)}; its shards can't be mixed "
@@ -119,69 +154,3 @@ def claim_output(sharding: Sharding, options: Options, resume: bool) -> list[int
             )
     write_json(run, asked)
     return sharding.finished()
-
-
-class ShardScorer:
-    """Scores shards, one after another, with a model that is loaded once."""
-
-    def __init__(self, sharding: Sharding, options: Options, version: str | None) -> None:
-        """Load the model.
-
-        Args:
-            sharding: whose shards are to be scored.
-            options: of the run.
-            version: of the model that scored the shards that are there, None if none is.
-        """
-        self._sharding, self._options = sharding, options
-        self._problem: str | None = None
-        try:
-            self._scorer: Scorer = load(options.model, options.device, options.revision)
-            check_aspects(options.minima, self._scorer.aspects)
-        except DatmosError as error:
-            self._problem = str(error)
-            return
-        if version not in (None, self._scorer.version):
-            self._problem = (
-                f"--resume: the shards in {sharding.output} were scored by version {version} of the model, this is "
-                f"{self._scorer.version}. Name another folder."
-            )
-
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Score the shard ``row["shard"]`` and return its note; or, under "problem", why it can't be."""
-        if self._problem is not None:
-            return {"problem": self._problem}
-        try:
-            return self._score(int(row["shard"]))
-        except (DatmosError, OSError) as error:
-            return {"problem": str(error)}
-
-    def _score(self, shard: int) -> dict[str, Any]:
-        options, sharding = self._options, self._sharding
-        layout = Layout(self._scorer, hop_of(options, self._scorer), options.timeline)
-        tally, seconds = Tally(options.minima), [0.0]
-        write_rows(sharding.file(shard), "parquet", self._rows(shard, layout, tally, seconds), layout)
-        note = {
-            "shard": shard,
-            "version": self._scorer.version,
-            "scored": tally.scored,
-            "passed": tally.passed,
-            "failed": tally.failed,
-            "audio_seconds": round(seconds[0], 3),
-        }
-        write_json(sharding.note(shard), note)  # after the rows: without it the shard counts for nothing
-        return note | {"problem": None}
-
-    def _rows(self, shard: int, layout: Layout, tally: Tally, seconds: list[float]) -> Iterator[Row]:
-        clips = self._sharding.read(shard)
-        scored = self._scorer.stream(
-            (clip.path for clip in clips),
-            hop_seconds=layout.constant["hop_s"],
-            workers=self._options.workers,
-            batch_seconds=self._options.batch_seconds,
-        )
-        with closing(scored):
-            for clip, result in zip(clips, scored, strict=True):
-                seconds[0] += getattr(result, "seconds", 0.0)
-                row = layout.row(clip, result)
-                if tally.passes(row):
-                    yield row

@@ -2,7 +2,7 @@
 
 import sys
 
-from datmos.core.errors import listing
+from datmos.core.errors import listing, printable
 from datmos.scoring.rows import Row
 
 
@@ -17,7 +17,7 @@ class Tally:
     def passes(self, row: Row) -> bool:
         """Count a row; tell whether it is to be given: with minima, only a clip known to reach them."""
         if row["error"] is not None:
-            self.failed.append(f"{row['path']}: {row['error']}")
+            self.failed.append(printable(f"{row['path']}: {row['error']}"))
             return not self._minima
         self.scored += 1
         passes = all(row[aspect] >= value for aspect, value in self._minima.items())
@@ -30,10 +30,5 @@ class Tally:
         if self._minima:
             text += f", {self.passed} with at least {', '.join(f'{a} {v:g}' for a, v in self._minima.items())}"
         if self.failed:
-            text += f", {len(self.failed)} failed:\n  {listing(map(repr_line, self.failed), chr(10) + '  ')}"
+            text += f", {len(self.failed)} failed:\n  {listing(self.failed, chr(10) + '  ')}"
         print(text, file=sys.stderr)
-
-
-def repr_line(text: str) -> str:
-    """Return text that fits a line of any terminal: odd characters escaped."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")

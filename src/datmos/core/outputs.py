@@ -1,0 +1,177 @@
+"""Files that a person names as output: nothing but that one file is touched, and two runs never share it."""
+
+import errno
+import fcntl
+import os
+import socket
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from datmos.core.errors import DatmosError, printable
+from datmos.core.files import is_running_elsewhere
+
+KINDS = {
+    stat.S_IFREG: "a file",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe (FIFO)",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFLNK: "a link",
+}
+DIGITS = 9  # of the number of a process, at most
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # what file systems without locks answer
+
+
+def output_file(path: Path, option: str = "--output") -> Path:
+    """Return the file that an output stands for: links are followed, and that is said on standard error.
+
+    Raises:
+        DatmosError: something is there that is not a regular file, or its folder is a file or can't be looked into.
+    """
+    return _target(path, option, "a file", "the name of a file, new or to be replaced,")
+
+
+def output_folder(path: Path, option: str = "--output") -> Path:
+    """Return the folder that an output stands for, as `output_file` does for a file.
+
+    Raises:
+        DatmosError: something is there that is not a folder, or the folder around it is none.
+    """
+    return _target(path, option, "a folder", "the name of a folder")
+
+
+def kind_of(path: Path, follow: bool = True) -> str | None:
+    """Say what is there: "a file", "a folder", "a device", ...; None if nothing is.
+
+    Args:
+        path: of it.
+        follow: whether a link is followed; it is "a link" if not.
+
+    Raises:
+        OSError: it can't be looked at.
+    """
+    try:
+        mode = path.stat(follow_symlinks=follow).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return KINDS.get(stat.S_IFMT(mode), "something unknown")
+
+
+def own_file(path: Path) -> Path:
+    """Return ``path``, a name that datmos itself gives to a file beside an output.
+
+    Raises:
+        DatmosError: something is there that datmos did not write: a link, a folder, a device, ...
+    """
+    if (kind := kind_of(path, follow=False)) not in (None, "a file"):
+        raise DatmosError(f"{path}: is {kind}; datmos needs this name for a file of its own. Remove or rename it.")
+    return path
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Yield an empty temporary file beside a file that a person named; it is renamed when all went well.
+
+    Unlike `datmos.core.files.replacing`, this never removes a folder, whatever happens meanwhile.
+
+    Raises:
+        OSError: the folder can't be written, or there is a folder of that name by now.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # a new file, or none: a link of that name, put there by somebody else, is not followed
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the files of runs that were killed while they wrote ``path``."""
+    for beside in path.parent.iterdir():
+        number = beside.name.removeprefix(f".{path.name}.").removesuffix(".tmp")
+        if beside.name != f".{path.name}.{number}.tmp" or not number.isdecimal() or len(number) > DIGITS:
+            continue
+        if kind_of(beside, follow=False) == "a file" and not is_running_elsewhere(int(number)):
+            with suppress(OSError):  # somebody else's: it is in nobody's way
+                beside.unlink()
+
+
+@contextmanager
+def locked(path: Path, lock: Path) -> Iterator[None]:
+    """Keep other runs from an output while this one writes it.
+
+    The lock is the operating system's and ends with the process, however that ends; ``lock`` is the file that
+    carries it, with the owner's process number in it for the other run's message.
+
+    Args:
+        path: the output.
+        lock: a name of its own beside it.
+
+    Raises:
+        DatmosError: another run has it, or the file is not datmos' own.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    number = _acquire(path, lock)
+    try:
+        os.ftruncate(number, 0)
+        os.write(number, f"{os.getpid()} {socket.gethostname()}".encode())
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(number)
+
+
+def _acquire(path: Path, lock: Path) -> int:
+    while True:
+        own_file(lock)
+        number = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in NO_LOCKS:
+                print(
+                    f"{printable(str(path))}: this file system has no locks; see that no other run writes it",
+                    file=sys.stderr,
+                )
+                return number
+            owner = os.pread(number, 1000, 0).decode(errors="replace")
+            os.close(number)
+            raise _taken(path, owner) if isinstance(error, BlockingIOError) else error from None
+        # the owner before may have removed the file between our opening and locking it
+        if lock.exists() and os.fstat(number).st_ino == lock.stat().st_ino:
+            return number
+        os.close(number)
+
+
+def _taken(path: Path, owner: str) -> DatmosError:
+    process, _, host = owner.partition(" ")
+    return DatmosError(
+        f"{path}: another run writes it (process {process or 'unknown'} on {host or 'this machine'}). Wait until "
+        "it ends, or stop it and go on with --resume, or name another output."
+    )
+
+
+def _target(path: Path, option: str, wanted: str, expected: str) -> Path:
+    label = f"{option} {path}".lstrip()
+    try:
+        kind, real = kind_of(path), path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a circle of links, a name that is too long or holds NUL
+        raise DatmosError(f"{label}: {getattr(error, 'strerror', None) or error}") from None
+    if kind not in (None, wanted):
+        raise DatmosError(f"{label}: is {kind}; {expected} is expected")
+    around = next((folder for folder in real.parents if folder.exists()), real.parent)
+    if not around.is_dir():
+        raise DatmosError(f"{label}: {around} is {kind_of(around)}, where a folder is expected")
+    if path.is_symlink():
+        print(f"{printable(label)}: is a link; what is written is {printable(str(real))}", file=sys.stderr)
+    return real
