@@ -118,8 +118,9 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path, content: Any, words: str) -> 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"use_weighted_layer_sum": False}, "use_weighted_layer_sum True"),
-        ({"target_transform": None}, "layer weights"),
+        ({"use_weighted_layer_sum": False}, "use_weighted_layer_sum: .*True; found False"),
+        ({"target_transform": None}, "target_transform: .*found None"),
+        ({"target_transform": {"CE": TRANSFORM["CE"]}}, "layer weights of the aspects"),
     ],
 )
 def test_another_architecture_is_refused(theirs: Any, change: dict[str, Any], words: str) -> None:

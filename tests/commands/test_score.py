@@ -327,6 +327,26 @@ def test_a_reader_may_leave(clips: list[str]) -> None:
     assert "BrokenPipe" not in errors
 
 
+def test_a_full_disk_behind_standard_output_is_one_message(clips: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        process = start("in/0.wav", stdout=full.fileno())
+        errors = process.communicate()[1]
+    assert process.returncode == 1
+    assert "error: standard output: No space left on device" in errors
+
+
+def test_a_run_that_is_stopped_before_its_first_row_promises_nothing(
+    clips: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "load", stop)
+    assert datmos("in", "--output", "out.csv") == 130
+    assert capsys.readouterr().err == "\nstopped.\n"
+    assert [path.name for path in Path().iterdir()] == ["in"]
+
+
 def test_ctrl_c_ends_a_run_cleanly(clips: list[str]) -> None:
     for number in range(3000):
         Path(f"in/link{number}.wav").hardlink_to("in/2.wav")

@@ -1,6 +1,7 @@
 """ratings.csv: what is read, and what is refused with which words."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ c.wav,eval,music,gen,sys1,1e0,1;1,x
 """
 
 
-def read(tmp_path: Path, text: str, aspects: tuple[str, ...] = ("PQ",)) -> object:
+def read(tmp_path: Path, text: str, aspects: tuple[str, ...] = ("PQ",)) -> Any:
     (tmp_path / "ratings.csv").write_text(text, encoding="utf-8")
     return read_ratings(tmp_path / "ratings.csv", list(aspects))
 
@@ -73,6 +74,19 @@ def test_refusals(tmp_path: Path, old: str, new: str, words: list[str]) -> None:
         read(tmp_path, GOOD.replace(old, new, 1))
     for word in [*words, "ratings.csv"]:
         assert word in str(error.value)
+
+
+def test_a_link_that_leads_out_of_the_folder_is_that_clips_reason(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "private.wav").touch()
+    (tmp_path / "corpus/real.wav").touch()
+    (tmp_path / "corpus/a.wav").symlink_to("../private.wav")
+    (tmp_path / "corpus/b.wav").symlink_to("real.wav")
+    (tmp_path / "linked").symlink_to("corpus")
+    for folder in ("corpus", "linked"):
+        missing = list(read(tmp_path / folder, GOOD)["missing"])
+        assert missing[0].startswith("a link leads out of the folder of ratings.csv; put the file itself there")
+        assert missing[1:] == ["", ""]
 
 
 COUNTERFACTUAL = """path,split,category,source,system,base,PQ,PQ_true

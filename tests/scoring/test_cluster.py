@@ -53,7 +53,7 @@ def test_killed_and_resumed_it_gives_the_rows_of_an_ordinary_run(tmp_path: Path)
     assert "23 clips scored, 1 failed:\n  23.flac: No such file or directory" in resumed.stderr
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     asked = Options(
-        [str(tmp_path / "list.parquet")], str(tmp_path / "model"), None, "cpu", {}, False, None, None, None
+        [str(tmp_path / "list.parquet")], str(tmp_path / "model"), None, False, "cpu", {}, False, None, None, None
     )
     score_to_file(asked, "parquet", tmp_path / "whole.parquet", resume=False)
     pd.testing.assert_frame_equal(pd.read_parquet(output), pd.read_parquet(tmp_path / "whole.parquet"))

@@ -61,7 +61,7 @@ def same(one: Score, other: Score) -> bool:
 
 @pytest.mark.parametrize("strategy", ["plain", "layers"])  # one layer of the encoder, several
 def test_scores_are_those_of_the_pipeline(trained: Trained, strategy: str) -> None:
-    scorer = load(trained.folder / "data/models" / strategy, device="cpu")
+    scorer = load(trained.folder / "data/models" / strategy, device="cpu", trust=True)
     expected = mixture(trained.predictions(strategy))
     scores = scorer.score([trained.clip(number) for number in range(len(trained.manifest))])
     for clip_id, score in zip(trained.manifest["clip_id"], scores, strict=True):
@@ -82,7 +82,7 @@ def test_a_combination(trained: Trained, tmp_path: Path) -> None:
     save_combination(tmp_path / "by_aspect", choice, trained.folder / "data/models")
     parts = {name: trained.predictions(name) for name in choice.values()}
     expected = mixture(combine_predictions(parts, choice))
-    scorer = load(tmp_path / "by_aspect", device="cpu")
+    scorer = load(tmp_path / "by_aspect", device="cpu", trust=True)
     assert scorer.name == "by_aspect"
     score = scorer.score(trained.clip(1))
     mean, covariance = expected[trained.manifest["clip_id"][1]]
@@ -91,7 +91,7 @@ def test_a_combination(trained: Trained, tmp_path: Path) -> None:
 
 
 def test_order_batches_and_workers_change_no_bit(trained: Trained, tmp_path: Path) -> None:
-    scorer = load(trained.folder / "data/models/plain", device="cpu")
+    scorer = load(trained.folder / "data/models/plain", device="cpu", trust=True)
     generator = np.random.default_rng(1)
     soundfile.write(tmp_path / "long.flac", sound(generator, 5.3, 22_050), 22_050)
     clips: list[Any] = [trained.clip(number) for number in range(8)] + [str(tmp_path / "long.flac")]
@@ -104,7 +104,7 @@ def test_order_batches_and_workers_change_no_bit(trained: Trained, tmp_path: Pat
 
 def test_batches_as_on_a_gpu_give_the_same_scores(trained: Trained, tmp_path: Path) -> None:
     """Windows of several clips in one batch, the last filled up: to rounding."""
-    scorer = load(trained.folder / "data/models/plain", device="cpu")
+    scorer = load(trained.folder / "data/models/plain", device="cpu", trust=True)
     soundfile.write(tmp_path / "long.wav", sound(np.random.default_rng(1), 5.3), RATE)
     paths = [trained.clip(0), str(tmp_path / "long.wav"), trained.clip(1)]
     expected = scorer.score(paths)
@@ -245,7 +245,7 @@ def test_a_band_limit_is_warned_of() -> None:
 
 
 def test_a_clip_unlike_any_in_training_is_warned_of(trained: Trained) -> None:
-    scorer = load(trained.folder / "data/models/plain", device="cpu")
+    scorer = load(trained.folder / "data/models/plain", device="cpu", trust=True)
     clip = trained.clip(20)  # no train clip: one that is a cluster by itself has distance 0
     near = scorer.score(clip)
     assert not any("unlike" in text for text in near.warnings)
@@ -284,17 +284,17 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
 def test_half_precision_that_is_wrong_on_a_cpu_is_not_scored_with(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    single = load(trained.folder / "data/models/plain", device="cpu").score(trained.clip(1))
+    single = load(trained.folder / "data/models/plain", device="cpu", trust=True).score(trained.clip(1))
     folder = shutil.copytree(trained.folder / "data/models/plain", tmp_path / "half")
     config = read_json(folder / "config.json")
     config["encoder_params"]["dtype"] = "bfloat16"
     write_json(folder / "config.json", config)
-    half = load(folder, device="cpu").score(trained.clip(1))
+    half = load(folder, device="cpu", trust=True).score(trained.clip(1))
     assert half.mean != single.mean
     assert half.mean == pytest.approx(single.mean, abs=0.1)
     assert "warning" not in capsys.readouterr().err
     break_convolutions(monkeypatch, torch.bfloat16)
-    assert same(load(folder, device="cpu").score(trained.clip(1)), single)
+    assert same(load(folder, device="cpu", trust=True).score(trained.clip(1)), single)
     warning = capsys.readouterr().err
     assert warning.count("warning: encoder.dtype=bfloat16 gives wrong embeddings") == 1
     assert "The embedding of a test clip of 1 s" in warning
@@ -315,11 +315,11 @@ def test_loading_says_what_is_wrong(trained: Trained, tmp_path: Path, monkeypatc
     config = read_json(old / "config.json")
     write_json(old / "config.json", {key: config[key] for key in config if key != "encoder_params"})
     with pytest.raises(DatmosError, match=r"has no encoder_params: .* earlier version"):
-        load(old)
+        load(old, trust=True)
     config["encoder"]["revision"] = "another"
     write_json(old / "config.json", config)
     with pytest.raises(DatmosError, match=r"trained on embeddings of .* Scores would be wrong"):
-        load(old)
+        load(old, trust=True)
     with pytest.raises(AttributeError, match="no attribute 'unload'"):
         datmos.unload  # noqa: B018
     assert load("plain", "cpu").model.device == CPU

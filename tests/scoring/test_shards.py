@@ -23,7 +23,7 @@ CLIPS = 7
 
 
 def options(model: Path, manifest: Path, **changed: Any) -> Options:
-    given = Options([str(manifest)], str(model), None, "cpu", {}, False, None, None, None)
+    given = Options([str(manifest)], str(model), None, False, "cpu", {}, False, None, None, None)
     return given._replace(**changed)
 
 
@@ -137,6 +137,17 @@ def test_what_is_no_folder_is_refused(clips: Path, tmp_path: Path, monkeypatch: 
             score_on_ray(options(tmp_path / "model", clips), tmp_path / name, True, Cluster("local", None, 10))
     assert (tmp_path / "file").read_text() == "precious"
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["a.png"]
+
+
+def test_a_wrong_option_makes_no_folder(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datmos.scoring.cluster.needs", lambda *_: None)
+    for cluster, words in (
+        (Cluster("local", 0, 10), "--actors: 1 or more is expected, got 0"),
+        (Cluster("local", None, 0), "--shard-clips: 1 or more is expected, got 0"),
+    ):
+        with pytest.raises(DatmosError, match=words):
+            score_on_ray(options(tmp_path / "model", clips), tmp_path / "out", False, cluster)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_done_is_not_done_again(clips: Path, tmp_path: Path) -> None:

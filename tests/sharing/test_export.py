@@ -1,6 +1,8 @@
 """The exported folder, its card and provenance, and the hub."""
 
 import json
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -195,22 +197,73 @@ def test_a_repository_of_the_hub_is_loaded_by_its_name(
     assert asked == [("me/dat", "v1")]
     config = folder / "config.json"
     config.write_text(config.read_text().replace('"trust_remote_code": false', '"trust_remote_code": true'))
-    with pytest.raises(DatmosError, match="'me/dat' asks to run code that its encoder brings"):
-        load("me/dat", "cpu")
+    assert load("me/dat", "cpu").version == load(folder, "cpu").version  # it gives no leave, and needs none
 
 
 def test_what_is_no_export_is_not_overwritten(run: Path, tmp_path: Path) -> None:
     output = tmp_path / "precious"
     output.mkdir()
     (output / "thesis.tex").write_text("years")
-    with pytest.raises(DatmosError, match="exists and is no earlier export"):
+    with pytest.raises(DatmosError, match=r"exists and is no earlier export: thesis\.tex is none of its files"):
         export_predictor(run, "dat", output, Wishes())
     assert (output / "thesis.tex").read_text() == "years"
     (output / "thesis.tex").unlink()
+    (output / "README.md").write_text("of another project")
+    with pytest.raises(DatmosError, match="exists and is no earlier export; name another"):
+        export_predictor(run, "dat", output, Wishes())
+    (output / "README.md").unlink()
     export_predictor(run, "dat", output, Wishes())
     (output / "stale.onnx").write_text("of an earlier one")
     export_predictor(run, "dat", output, Wishes())
     assert not (output / "stale.onnx").exists()
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "data/audio.wav", "one/two/config.json", ".git/objects/a"])
+def test_an_export_that_somebody_added_files_to_is_left_as_it_is(run: Path, tmp_path: Path, name: str) -> None:
+    folder = export_predictor(run, "dat", tmp_path / "out", Wishes()).folder
+    added = folder / name
+    added.parent.mkdir(parents=True, exist_ok=True)
+    added.write_text("mine")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    with pytest.raises(DatmosError, match="is none of its files"):
+        export_predictor(run, "dat", folder, Wishes())
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_a_link_as_output_is_followed_and_said(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    exported = export_predictor(run, "dat", tmp_path / "link", Wishes())
+    assert exported.folder == tmp_path / "real"
+    assert (tmp_path / "link").is_symlink()
+    assert "is a link; what is written is" in capsys.readouterr().err
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(DatmosError, match="is a file; the name of a folder is expected"):
+        export_predictor(run, "dat", tmp_path / "file", Wishes())
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o002, 0o664)])
+def test_whoever_may_read_other_files_may_read_an_export(run: Path, tmp_path: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        folder = export_predictor(run, "dat", tmp_path / "out", Wishes()).folder
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {mode}
+
+
+@pytest.mark.parametrize("name", ["../two", "/two", "one/../two", "", "."])
+def test_a_choice_of_strategies_is_no_path(run: Path, tmp_path: Path, name: str) -> None:
+    folder = run / "data/combinations/by_aspect"
+    write_models(folder / "one")
+    write_models(folder.parent / "two")
+    (folder / "choice.json").write_text(json.dumps({"PQ": "one", "CE": name}))
+    with pytest.raises(DatmosError, match=r"choice\.json: CE: String should match pattern"):
+        export_predictor(run, "by_aspect", tmp_path / "out", Wishes())
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_name(run: Path, tmp_path: Path) -> None:

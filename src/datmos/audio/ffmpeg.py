@@ -16,7 +16,8 @@ import av
 import numpy as np
 
 from datmos.audio.limits import check_format
-from datmos.audio.unusable import NotOpenedError, UnusableAudioError, first_line
+from datmos.audio.unusable import NotOpenedError, UnusableAudioError
+from datmos.core.errors import first_line
 
 # FFmpeg's names for containers of sound, and of films with sound; none of them refers to another file
 CONTAINERS = (

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from datmos.core.errors import first_line
+
 
 class UnusableAudioError(Exception):
     """A file that can't be used; the message is the reason shown in data/excluded.csv and in rows of scores."""
@@ -29,9 +31,3 @@ def reasons() -> Iterator[None]:
         raise UnusableAudioError(error.strerror or str(error)) from None
     except Exception as error:
         raise UnusableAudioError(f"can't be decoded: {first_line(error)}") from None
-
-
-def first_line(error: BaseException) -> str:
-    """Return what an error says in a line, or else its name."""
-    lines = str(getattr(error, "strerror", None) or error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from datmos.audiobox.model import Shape
-from datmos.core.errors import DatmosError
+from datmos.core.errors import DatmosError, listing
+from datmos.core.received import Finite, Received, Text, checked
 
 STRIDES = (5, 2, 2, 2, 2, 2, 2)  # of WavLM's convolutions; everything else can be read off the weights
 MAX_DISTANCE = 800  # of its relative positions
@@ -32,6 +34,26 @@ WAVLM_NAMES = (
 )
 
 
+class Transform(Received):
+    """What an aspect's ratings are z-scored by."""
+
+    mean: Finite
+    std: Annotated[Finite, Field(gt=0)]
+
+
+class PublishedConfig(Received):
+    """What the published config has to say; others of its architecture are not read."""
+
+    proj_num_layer: Annotated[int, Field(ge=1, le=100)]
+    proj_ln: bool
+    proj_dropout: Annotated[Finite, Field(ge=0, lt=1)]
+    normalize_embed: bool
+    target_transform: Annotated[dict[Text, Transform], Field(max_length=100)]
+    use_weighted_layer_sum: Literal[True] = True
+    output_dim: Literal[1] = 1
+    proj_act_fn: Literal["gelu"] = "gelu"
+
+
 def convert(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> tuple[Shape, Any, dict[str, Tensor]]:
     """Convert what Meta published.
 
@@ -48,23 +70,20 @@ def convert(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> tuple[S
         DatmosError: something other than the published architecture.
     """
     weights = {name.removeprefix("model."): value for name, value in weights.items()}
-    wanted = {"use_weighted_layer_sum": True, "output_dim": 1, "proj_act_fn": "gelu"}
-    for key, value in wanted.items():
-        if config.get(key, value) != value:
-            raise DatmosError(f"Audiobox-Aesthetics weights: {key} {value} is expected, found {config[key]}")
-    transform = config.get("target_transform")
+    known: PublishedConfig = checked(PublishedConfig, "Audiobox-Aesthetics weights", config)
+    transform = known.target_transform
     aspects = tuple(name.removeprefix("layer_weights.") for name in weights if name.startswith("layer_weights."))
-    if not aspects or not transform or set(aspects) - set(transform):
+    if not 1 <= len(aspects) <= len(transform) or set(aspects) - set(transform):
         raise DatmosError(
             "Audiobox-Aesthetics weights: layer weights of the aspects and their target_transform are expected, "
-            f"found those of {list(aspects)} and {list(transform or [])}"
+            f"found those of {listing(aspects)} and {listing(transform)}"
         )
     shape = Shape(
         aspects,
-        layers=int(config["proj_num_layer"]),
-        layer_norm=bool(config["proj_ln"]),
-        dropout=float(config["proj_dropout"]),
-        normalise=bool(config["normalize_embed"]),
+        layers=known.proj_num_layer,
+        layer_norm=known.proj_ln,
+        dropout=known.proj_dropout,
+        normalise=known.normalize_embed,
     )
     own = {f"encoder.{name}": value for name, value in _wavlm_weights(weights).items()}
     own["layer_weights"] = torch.stack([weights[f"layer_weights.{aspect}"] for aspect in aspects])
@@ -72,8 +91,8 @@ def convert(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> tuple[S
         prefix = f"proj_layer.{aspect}."
         heads = {n.removeprefix(prefix): value for n, value in weights.items() if n.startswith(prefix)}
         own |= {f"heads.{place}.{name}": value for name, value in heads.items()}
-    own["target_mean"] = torch.tensor([float(transform[aspect]["mean"]) for aspect in aspects])
-    own["target_std"] = torch.tensor([float(transform[aspect]["std"]) for aspect in aspects])
+    own["target_mean"] = torch.tensor([transform[aspect].mean for aspect in aspects])
+    own["target_std"] = torch.tensor([transform[aspect].std for aspect in aspects])
     own["spread"] = torch.zeros(len(aspects), len(aspects))
     return shape, wavlm_config(weights), {name: value.float() for name, value in own.items()}
 

@@ -3,14 +3,18 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
-from safetensors.torch import load_file, save_file
+import torch
+from pydantic import Field, model_validator
 from torch import Tensor
 
+from datmos.audiobox.encoder_configs import check_configs
 from datmos.audiobox.model import AudioboxModel, Shape
-from datmos.core.errors import DatmosError
-from datmos.core.files import read_json, write_json
+from datmos.core.errors import DatmosError, first_line
+from datmos.core.files import write_json
+from datmos.core.received import Finite, Received, Text, checked, read_object
+from datmos.core.tensors import TensorKind, kinds_of, read_tensors, save_tensors
 
 UNSAVED = ("_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype")  # where it came from
 
@@ -23,6 +27,32 @@ class Recipe(NamedTuple):
     extractor: Any  # transformers' feature extractor, which makes the encoder's inputs
 
 
+class ShapeConfig(Received, extra="forbid"):
+    """`Shape` as JSON."""
+
+    aspects: Annotated[list[Text], Field(min_length=1, max_length=100)]
+    layers: Annotated[int, Field(ge=1, le=100)]
+    layer_norm: bool
+    dropout: Annotated[Finite, Field(ge=0, lt=1)]
+    normalise: bool
+
+
+class SavedConfig(Received):
+    """What a model is made from, as config.json has it."""
+
+    model: ShapeConfig
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**63)]], Field(min_length=1, max_length=1000)]
+    encoder: dict[str, Any]
+    extractor: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(set(self.model.aspects)) < len(self.model.aspects):
+            raise ValueError(f"model.aspects: every name once is expected, got {self.model.aspects}")
+        check_configs(self.encoder, self.extractor)
+        return self
+
+
 def make_model(recipe: Recipe) -> AudioboxModel:
     """Make a model with random weights, drawn from torch's global generator.
 
@@ -30,7 +60,7 @@ def make_model(recipe: Recipe) -> AudioboxModel:
     """
     from transformers import AutoModel
 
-    encoder = AutoModel.from_config(plain_config(recipe.config))
+    encoder = AutoModel.from_config(plain_config(recipe.config), trust_remote_code=False)
     return AudioboxModel(encoder.encoder if recipe.config.is_encoder_decoder else encoder, recipe.shape)
 
 
@@ -43,8 +73,8 @@ def plain_config(config: Any) -> Any:
     return config
 
 
-def load_weights(model: AudioboxModel, weights: Mapping[str, Tensor]) -> AudioboxModel:
-    """Put weights into a model; all of its own but the heads must be there.
+def load_weights(model: AudioboxModel, weights: Mapping[str, Tensor], whole: bool = False) -> AudioboxModel:
+    """Put weights into a model; all of its own but the heads must be there, and if ``whole``, the heads too.
 
     Raises:
         DatmosError: the weights are not this model's.
@@ -53,11 +83,33 @@ def load_weights(model: AudioboxModel, weights: Mapping[str, Tensor]) -> Audiobo
         missing, unknown = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
         raise DatmosError(f"weights that do not fit the model: {str(error).splitlines()[-1].strip()}") from None
-    lacking = [name for name in missing if name.startswith("encoder.")]
+    lacking = [name for name in missing if whole or name.startswith("encoder.")]
     unknown = [name for name in unknown if "masked_spec_embed" not in name]
     if lacking or unknown:
         raise DatmosError(f"weights that do not fit the model: missing {lacking[:3]}, unknown {unknown[:3]}")
     return model
+
+
+def check_fit(recipe: Recipe, weights: Mapping[str, Tensor]) -> None:
+    """See that weights are a whole model's, before it is made: its config alone may ask for any size.
+
+    Raises:
+        DatmosError: they are not, or no model can be made of the recipe.
+    """
+    found = {name: kind.shape for name, kind in kinds_of(weights).items()}
+    for name, kind in _expected(recipe).items():
+        if found.get(name) != kind.shape:
+            raise DatmosError(
+                f"weights that do not fit the model: {name} {kind.shape} is expected, found {found.get(name)}"
+            )
+
+
+def _expected(recipe: Recipe) -> dict[str, TensorKind]:
+    try:
+        with torch.device("meta"):  # sizes that nobody has checked cost nothing there
+            return kinds_of(make_model(recipe).state_dict())
+    except Exception as error:  # sizes that do not go together
+        raise DatmosError(f"no model can be made by its config.json ({first_line(error)})") from None
 
 
 def save_models(
@@ -76,21 +128,39 @@ def save_models(
         },
     )
     for seed, tensors in weights.items():
-        save_file({n: value.contiguous() for n, value in tensors.items()}, folder / f"seed_{seed}.safetensors")
+        save_tensors(folder / f"seed_{seed}.safetensors", tensors)
 
 
 def load_recipe(folder: Path) -> tuple[Recipe, dict[str, Any]]:
-    """Read the config that `save_models` wrote: the recipe, and everything in the file."""
+    """Read the config that `save_models` wrote: the recipe, and everything in the file.
+
+    Raises:
+        DatmosError: the file is missing, or is not what `save_models` writes.
+    """
     import transformers
 
-    content = read_json(folder / "config.json")
-    shape = Shape(**content["model"] | {"aspects": tuple(content["model"]["aspects"])})
-    encoder = dict(content["encoder"])
-    config = transformers.AutoConfig.for_model(encoder.pop("model_type"), **encoder)
-    extractor_kind = getattr(transformers, content["extractor"]["feature_extractor_type"])
-    return Recipe(shape, config, extractor_kind.from_dict(content["extractor"])), content
+    path = folder / "config.json"
+    content = read_object(path)
+    known: SavedConfig = checked(SavedConfig, path, content)
+    shape = Shape(**known.model.model_dump() | {"aspects": tuple(known.model.aspects)})
+    encoder = dict(known.encoder)
+    try:
+        config = transformers.AutoConfig.for_model(encoder.pop("model_type"), **encoder)
+        kind = getattr(transformers, known.extractor["feature_extractor_type"])
+        extractor = kind.from_dict(known.extractor)
+    except Exception as error:  # what transformers thinks of values that it does not expect
+        raise DatmosError(f"{path}: transformers can't make its encoder of it ({first_line(error)})") from None
+    return Recipe(shape, config, extractor), content
 
 
 def load_model(folder: Path, recipe: Recipe, seed: int) -> AudioboxModel:
-    """Read one seed's model of a folder that `save_models` wrote, in evaluation mode."""
-    return load_weights(make_model(recipe), load_file(folder / f"seed_{seed}.safetensors")).eval()
+    """Read one seed's model of a folder that `save_models` wrote, in evaluation mode.
+
+    Raises:
+        DatmosError: the file is missing, or is not what `save_models` writes.
+    """
+    path = folder / f"seed_{seed}.safetensors"
+    weights = read_tensors(path, _expected(recipe))
+    if not bool((weights["target_std"] > 0).all()):
+        raise DatmosError(f"{path}: target_std above 0 is expected")
+    return load_weights(make_model(recipe), weights, whole=True).eval()

@@ -1,19 +1,20 @@
 """Where weights come from: Meta's published ones, in each of their formats, or an encoder of transformers."""
 
-import json
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from datmos.audiobox.convert import convert
+from datmos.audiobox.encoder_configs import check_family
 from datmos.audiobox.model import Shape
-from datmos.audiobox.saved import Recipe, plain_config
-from datmos.core.errors import DatmosError
+from datmos.audiobox.saved import Recipe, check_fit, plain_config
+from datmos.core.errors import DatmosError, first_line
+from datmos.core.received import read_object
+from datmos.core.tensors import read_tensors
 
 WINDOW = 10.0  # seconds that the published model hears at a time
 
@@ -53,6 +54,7 @@ def load_start(name: str, revision: str | None, aspects: Sequence[str], mlp_laye
     try:
         config = AutoConfig.from_pretrained(name, **source)
         extractor = AutoFeatureExtractor.from_pretrained(name, **source)
+        check_family(config.model_type, type(extractor).__name__)
         encoder = AutoModel.from_pretrained(name, config=plain_config(config), dtype=torch.float32, **source)
     except (OSError, ValueError, ImportError) as error:
         raise DatmosError(_explain(name, revision, error)) from None
@@ -79,7 +81,9 @@ def load_published(name: str, revision: str | None) -> tuple[Recipe, dict[str, T
     config, weights = _read_checkpoint(Path(name)) if _is_file(name) else _read_hub_format(name, revision)
     shape, encoder_config, own = convert(config, weights)
     extractor = Wav2Vec2FeatureExtractor(do_normalize=False, return_attention_mask=True)
-    return Recipe(shape, encoder_config, extractor), own
+    recipe = Recipe(shape, encoder_config, extractor)
+    check_fit(recipe, own)
+    return recipe, own
 
 
 def pick_aspects(recipe: Recipe, weights: Mapping[str, Tensor], aspects: Sequence[str]) -> Start:
@@ -118,7 +122,7 @@ def _is_published(name: str, revision: str | None) -> bool:
     if _is_file(name):
         return True
     config = _hub_file(name, revision, "config.json")
-    return "proj_num_layer" in json.loads(config.read_text(encoding="utf-8"))
+    return "proj_num_layer" in read_object(config)
 
 
 def _read_checkpoint(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Tensor]]:
@@ -127,9 +131,16 @@ def _read_checkpoint(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Tensor
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         config = dict(content["model_cfg"]) | {"target_transform": content["target_transform"]}
-        return config, content["state_dict"]
-    except (pickle.UnpicklingError, KeyError, TypeError, RuntimeError, EOFError) as error:
-        reason = "it holds code" if isinstance(error, pickle.UnpicklingError) else _first_line(error)
+        weights = dict(content["state_dict"])
+        if not all(isinstance(name, str) and _is_plain(value) for name, value in weights.items()):
+            raise TypeError("state_dict holds something other than finite numbers")
+        return config, weights
+    except Exception as error:  # whatever a file of any content makes torch raise
+        reason = (
+            "it holds more than tensors and plain values"
+            if isinstance(error, pickle.UnpicklingError)
+            else first_line(error)
+        )
         raise DatmosError(
             f"{path}: not a checkpoint of Audiobox-Aesthetics that can be read without running code ({reason}); "
             "model_cfg, target_transform and state_dict are expected. The hub's folder (config.json and "
@@ -137,11 +148,20 @@ def _read_checkpoint(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Tensor
         ) from None
 
 
+def _is_plain(value: Any) -> bool:
+    return (
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and value.is_floating_point()
+        and bool(torch.isfinite(value).all())
+    )
+
+
 def _read_hub_format(name: str, revision: str | None) -> tuple[Mapping[str, Any], Mapping[str, Tensor]]:
-    config = json.loads(_hub_file(name, revision, "config.json").read_text(encoding="utf-8"))
+    config = read_object(_hub_file(name, revision, "config.json"))
     if "proj_num_layer" not in config:
         raise DatmosError(f"{name}: its config.json is not that of Audiobox-Aesthetics: proj_num_layer is missing")
-    return config, load_file(_hub_file(name, revision, "model.safetensors"))
+    return config, read_tensors(_hub_file(name, revision, "model.safetensors"))
 
 
 def _hub_file(name: str, revision: str | None, file: str) -> Path:
@@ -169,7 +189,7 @@ def _pinned(name: str, revision: str | None) -> str:
 
 
 def _explain(name: str, revision: str | None, error: Exception) -> str:
-    reason = _first_line(error)
+    reason = first_line(error)
     if Path(name).is_dir():
         return f"the folder '{name}' holds no audio encoder of transformers ({reason})"
     return (
@@ -177,7 +197,3 @@ def _explain(name: str, revision: str | None, error: Exception) -> str:
         "connection, or use a local folder: on a machine with a connection run "
         f"`hf download {name} --revision {revision} --local-dir FOLDER`, copy FOLDER here and name it instead"
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

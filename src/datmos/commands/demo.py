@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from datmos.commands.score import add_trust
+
 
 def add_demo(commands: Any) -> None:
     """Add the command to the parser's subparsers."""
@@ -13,6 +15,7 @@ def add_demo(commands: Any) -> None:
         "line and the spectrogram. Needs `pip install -e '.[demo]'`. Nothing is sent to other machines.",
     )
     demo.add_argument("--model", help="as for `datmos score`")
+    add_trust(demo)
     demo.add_argument("--port", type=int, help="default: the first free one from 7860")
     demo.add_argument("--device", help="cpu, cuda, mps; default: the fastest there is")
     demo.set_defaults(run=_demo)
@@ -27,4 +30,4 @@ def _demo(arguments: argparse.Namespace) -> None:
 
     needs("demo", "gradio")  # before the model is loaded
     model = pick_model() if arguments.model is None else arguments.model
-    serve(load(model, arguments.device), arguments.port)
+    serve(load(model, arguments.device, trust=arguments.trust), arguments.port)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from datmos.core.clips import SPLITS
-from datmos.core.errors import DatmosError
+from datmos.core.errors import DatmosError, printable
 from datmos.core.outputs import output_file, writing
 from datmos.datasets.converters import CONVERTERS, convert
 from datmos.datasets.ratings import read_ratings
@@ -36,9 +36,9 @@ def _run(arguments: argparse.Namespace) -> None:
         table.to_csv(temporary, index=False, lineterminator="\n")
         read_ratings(temporary, list(converter.aspects))  # refuses what a run would refuse
     counts = table["split"].value_counts()
-    print(f"{path}: {', '.join(f'{counts[split]} {split}' for split in SPLITS)} clips")
+    print(f"{printable(str(path))}: {', '.join(f'{counts[split]} {split}' for split in SPLITS)} clips")
     aspects, scale = ",".join(converter.aspects), ",".join(f"{bound:g}" for bound in converter.scale)
     print(
-        f"dvc exp run -S data.kind=ratings -S data.root={folder} -S 'data.aspects=[{aspects}]' "
+        f"dvc exp run -S data.kind=ratings -S data.root={printable(str(folder))} -S 'data.aspects=[{aspects}]' "
         f"-S 'data.scale=[{scale}]'"
     )

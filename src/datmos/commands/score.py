@@ -33,6 +33,7 @@ def add_score(commands: Any) -> None:
         "evaluate.baseline of params.yaml, or the only model in data/models",
     )
     score.add_argument("--revision", help="commit, tag or branch of a hub model")
+    add_trust(score)
     score.add_argument("--output", type=Path, metavar="FILE", help="file to write; it appears when all is done")
     score.add_argument(
         "--format", choices=["jsonl", "csv", "parquet"], help="default: by the suffix of --output, else jsonl"
@@ -80,6 +81,16 @@ def add_score(commands: Any) -> None:
     score.set_defaults(run=_run)
 
 
+def add_trust(command: argparse.ArgumentParser) -> None:
+    """Add the one option that lets a model do more than be read."""
+    command.add_argument(
+        "--trust",
+        action="store_true",
+        help="you trust the model's author: its encoder may run code of its own on this machine, and may lie in a "
+        "folder of this machine that the model names",
+    )
+
+
 def _run(arguments: argparse.Namespace) -> None:
     kind = "parquet" if arguments.ray else _kind(arguments)
     if arguments.ray and (arguments.output is None or arguments.format not in (None, "parquet")):
@@ -96,6 +107,7 @@ def _run(arguments: argparse.Namespace) -> None:
         inputs=arguments.inputs,
         model=pick_model() if arguments.model is None else arguments.model,
         revision=arguments.revision,
+        trust=arguments.trust,
         device=arguments.device,
         minima=dict(_minimum(text) for text in arguments.minima),
         timeline=arguments.per_second,
@@ -120,7 +132,9 @@ def _run(arguments: argparse.Namespace) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at exit
         sys.exit(141)
     except OSError as error:
-        raise DatmosError(f"{error.filename or arguments.output}: {error.strerror or error}") from None
+        raise DatmosError(
+            f"{error.filename or arguments.output or 'standard output'}: {error.strerror or error}"
+        ) from None
     if failed:
         sys.exit(1)
 

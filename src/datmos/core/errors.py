@@ -26,6 +26,12 @@ def listing(items: Iterable[str], separator: str = ", ", shown: int = 10) -> str
     return separator.join([*items[:shown], *more])
 
 
+def first_line(error: BaseException) -> str:
+    """Return what an error says in a line, or else its name."""
+    lines = str(getattr(error, "strerror", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def printable(text: str) -> str:
     """Return text that is safe on a line of a terminal.
 

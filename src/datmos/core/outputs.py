@@ -148,8 +148,9 @@ def _acquire(path: Path, lock: Path) -> int:
             os.close(number)
             raise _taken(path, owner) if isinstance(error, BlockingIOError) else error from None
         # the owner before may have removed the file between our opening and locking it
-        if lock.exists() and os.fstat(number).st_ino == lock.stat().st_ino:
-            return number
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(number), lock.stat()):
+                return number
         os.close(number)
 
 

@@ -28,8 +28,6 @@ EXTENSIONS = frozenset(
     }
     | {".oga", ".ogg", ".opus", ".w64", ".wav", ".weba", ".webm", ".wma", ".wv"}
 )
-
-
 STORED = re.compile(  # files of stores that name them by their content: DVC, Hugging Face hub, git-annex
     r".*/([0-9a-f]{2}/[0-9a-f]{30}|blobs/[0-9a-f]{40,64}|\.git/annex/objects/.+)", re.DOTALL
 )

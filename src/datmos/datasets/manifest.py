@@ -13,9 +13,9 @@ from tqdm import tqdm
 from datmos.audio.decode import read_excerpt
 from datmos.audio.settings import AudioParams
 from datmos.audio.source import unchanged
-from datmos.audio.unusable import UnusableAudioError, first_line
+from datmos.audio.unusable import UnusableAudioError
 from datmos.core.clips import SPLITS
-from datmos.core.errors import DatmosError, listing
+from datmos.core.errors import DatmosError, first_line, listing
 from datmos.core.files import file_digest
 from datmos.datasets.ratings import TEXT_COLUMNS
 

@@ -11,20 +11,24 @@ import pandas as pd
 
 from datmos.core.clips import COUNTERFACTUAL, SPLITS
 from datmos.core.errors import DatmosError, listing, nearest
+from datmos.datasets.audio_finder import leaves
 
 NEEDED_COLUMNS = ("path", "split", "category", "source", "system")
 TEXT_COLUMNS = (*NEEDED_COLUMNS, "base")
+# a list from somebody else must not make a run read other files of this machine
+LEAVES = "a link leads out of the folder of ratings.csv; put the file itself there, as a copy or a hard link"
 
 
 def read_ratings(path: Path, aspects: list[str], splits: Sequence[str] = SPLITS) -> pd.DataFrame:
     """Read and check a ratings.csv, which must have clips of all ``splits``.
 
     Returns:
-        Columns clip_id (the path), path, split, category, source, system, base, missing (why a clip has no audio;
-        here "": that is seen when it is read; all str), <aspect> (float, mean score), <aspect>_ratings (list of
-        float, or None where the file has no single ratings) and <aspect>_true (float, the true score of a simulated
-        clip; NaN where the file has none). Counterfactual clips need no score
-        (NaN): what counts is how far predictions differ between the clips of one ``base``.
+        Columns clip_id (the path), path, split, category, source, system, base, missing (why a clip has no audio:
+        here a link that leads out of the folder, else "", for whether it is there is seen when it is read; all
+        str), <aspect> (float, mean score), <aspect>_ratings (list of float, or None where the file has no single
+        ratings) and <aspect>_true (float, the true score of a simulated clip; NaN where the file has none).
+        Counterfactual clips need no score (NaN): what counts is how far predictions differ between the clips of one
+        ``base``.
 
     Raises:
         DatmosError: a missing file or column, a duplicate or absolute path, an unknown split, an empty cell,
@@ -63,7 +67,8 @@ def read_ratings(path: Path, aspects: list[str], splits: Sequence[str] = SPLITS)
         every = pd.Series(True, index=table.index)
         table[f"{aspect}_true"] = _numbers(table, f"{aspect}_true", path, may_be_empty=every)
     extras = [f"{aspect}_{kind}" for kind in ("ratings", "true") for aspect in aspects]
-    table["clip_id"], table["missing"] = table["path"], ""
+    table["clip_id"] = table["path"]
+    table["missing"] = [LEAVES if leaves(path.parent, name) else "" for name in table["path"]]
     return table[["clip_id", *TEXT_COLUMNS, "missing", *aspects, *extras]]
 
 

@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+import torch
 from threadpoolctl import threadpool_limits
+
+from datmos.core.errors import DatmosError
+from datmos.core.tensors import TensorKind, read_kinds, read_tensors, save_tensors
 
 CLUSTERS = 8  # at most; fixed, so that `kmeans.k` does not retrain strategies that know no clusters
 FILE = "familiarity.safetensors"
@@ -47,9 +50,24 @@ def fit_familiarity(train: np.ndarray, validation: np.ndarray) -> Familiarity:
 
 def save_familiarity(folder: Path, familiarity: Familiarity) -> None:
     """Write it into a folder of models."""
-    save_file({name: np.ascontiguousarray(value) for name, value in familiarity._asdict().items()}, folder / FILE)
+    save_tensors(folder / FILE, {name: torch.from_numpy(value) for name, value in familiarity._asdict().items()})
 
 
 def load_familiarity(folder: Path) -> Familiarity:
-    """Read what `save_familiarity` wrote."""
-    return Familiarity(**load_file(folder / FILE))
+    """Read what `save_familiarity` wrote.
+
+    Raises:
+        DatmosError: the file is missing, or is not what `save_familiarity` writes.
+    """
+    path = folder / FILE
+    shapes = {name: kind.shape for name, kind in read_kinds(path).items()}
+    channels = shapes.get("mean", ())
+    sizes = {"mean": channels, "std": channels, "centres": (*shapes.get("centres", ())[:1], *channels)}
+    expected = sizes | {"validation": shapes.get("validation", ())[:1]}
+    tensors = read_tensors(path, {name: TensorKind(torch.float64, shape) for name, shape in expected.items()})
+    found = Familiarity(**{name: tensor.numpy() for name, tensor in tensors.items()})
+    if found.mean.ndim != 1 or found.centres.ndim != 2 or not min(found.centres.size, found.validation.size):
+        raise DatmosError(f"{path}: clusters of train clips and distances of validation clips are expected")
+    if found.std.min() <= 0 or np.diff(found.validation).min(initial=0) < 0 or found.validation[0] < 0:
+        raise DatmosError(f"{path}: std above 0, and distances of 0 or more in ascending order, are expected")
+    return found

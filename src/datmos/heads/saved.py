@@ -2,16 +2,56 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
-from safetensors.torch import load_file, save_file
+import torch
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from datmos.core.files import read_json, write_json
-from datmos.core.registry import find
+from datmos.core.files import write_json
+from datmos.core.received import Few, Finite, Received, Size, Text, checked, read_object
+from datmos.core.registry import find, one_of
+from datmos.core.tensors import kinds_of, read_tensors, save_tensors
 from datmos.heads.interface import Head, HeadOptions
 from datmos.heads.registry import HEADS
 from datmos.heads.stacked import stack
+
+Aspects = Annotated[list[Text], Field(min_length=1, max_length=100)]
+
+
+class HeadConfig(Received, extra="forbid"):
+    """`HeadOptions` as JSON."""
+
+    dimension: Size
+    frames: Size
+    layers: Few
+    aspects: Aspects
+    scale: Annotated[list[Finite], Field(min_length=2, max_length=2)]
+    dropout: Annotated[Finite, Field(ge=0, lt=1)]
+    groups: Annotated[list[Aspects], Field(max_length=100)]
+
+
+class ModelsConfig(Received):
+    """What reading the heads of one strategy needs of their config.json."""
+
+    kind: Annotated[str, one_of(HEADS)]
+    aspects: Aspects
+    seeds: Annotated[
+        dict[Annotated[str, Field(pattern="^[0-9]{1,18}$")], Any], Field(min_length=1, max_length=1000)
+    ]
+    head: HeadConfig
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        low, high = self.head.scale
+        if low >= high:
+            raise ValueError(f"head.scale: the lowest and the highest rating are expected, got {low:g}, {high:g}")
+        if self.head.aspects != self.aspects or len(set(self.aspects)) < len(self.aspects):
+            raise ValueError(f"aspects: the head's, every name once, are expected, got {self.aspects}")
+        grouped = [aspect for group in self.head.groups for aspect in group]
+        if grouped and sorted(grouped) != sorted(self.aspects):
+            raise ValueError(f"head.groups: every aspect once is expected, got {self.head.groups}")
+        return self
 
 
 class Models(NamedTuple):
@@ -38,13 +78,25 @@ def save_models(folder: Path, config: dict[str, Any], weights: Mapping[int, dict
     """Write ``config.json`` and one ``seed_<n>.safetensors`` for every seed into an existing folder."""
     write_json(folder / "config.json", config)
     for seed, tensors in weights.items():
-        save_file(
-            {name: tensor.contiguous() for name, tensor in tensors.items()}, folder / f"seed_{seed}.safetensors"
-        )
+        save_tensors(folder / f"seed_{seed}.safetensors", tensors)
 
 
 def load_models(folder: Path) -> Models:
-    """Read what `save_models` wrote."""
-    config = read_json(folder / "config.json")
-    weights = {int(seed): load_file(folder / f"seed_{seed}.safetensors") for seed in config["seeds"]}
+    """Read what `save_models` wrote, without the adversaries.
+
+    Raises:
+        DatmosError: a file is missing, or is not what `save_models` writes.
+    """
+    path = folder / "config.json"
+    config = read_object(path)
+    known: ModelsConfig = checked(ModelsConfig, path, config)
+    with torch.device("meta"):  # sizes that nobody has checked cost nothing there
+        head = find(HEADS, known.kind)(HeadOptions(**config["head"]))
+    expected = {
+        f"head.{name}": kind._replace(shape=kind.shape[1:]) for name, kind in kinds_of(head.state_dict()).items()
+    }
+    weights = {
+        int(seed): read_tensors(folder / f"seed_{seed}.safetensors", expected, ignored="classifier.")
+        for seed in known.seeds
+    }
     return make_models(config, weights)

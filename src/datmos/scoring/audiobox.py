@@ -7,21 +7,24 @@ All of a clip is heard, in windows one after another without overlap, as by Meta
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from datmos.audio.unusable import UnusableAudioError
 from datmos.audiobox.model import AudioboxModel, count_frames, samples_of
 from datmos.audiobox.saved import Recipe, load_model, load_recipe, load_weights, make_model
 from datmos.audiobox.waveforms import collate
 from datmos.audiobox.weights import WINDOW, load_published
 from datmos.core.files import file_digest
+from datmos.core.received import Finite, Received, checked
+from datmos.core.settings import Name
 from datmos.embedding.encoders.onednn import use_onednn
 from datmos.heads.familiarity import Familiarity
 from datmos.heads.mixture import mix
+from datmos.scoring.config import LONGEST_WINDOW, Trust
 from datmos.scoring.model import WindowScores
 from datmos.scoring.windows import Windowing
 
@@ -77,8 +80,6 @@ class AudioboxWindows:
         """Score windows of one length."""
         on_device = {name: value.to(self.device, non_blocking=True) for name, value in inputs.items()}
         means = np.stack([network(on_device).double().cpu().numpy() for network in self.networks])  # (M, B, A)
-        if not np.isfinite(means).all():
-            raise UnusableAudioError("the model gives values that are not finite")
         spreads = torch.stack([network.spread for network in self.networks]).double().cpu().numpy()
         known = (spreads @ spreads.transpose(0, 2, 1))[:, None]  # (M, 1, A, A)
         mean, covariance = mix(means, np.broadcast_to(known, (*means.shape, means.shape[-1])))
@@ -94,21 +95,44 @@ class AudioboxWindows:
         return min(window, max(int(samples_of(frames, self._config)), samples + self._config.conv_kernel[0]))
 
 
-def load_finetuned(folder: Path, device: torch.device) -> AudioboxWindows:
-    """Load a folder that `datmos.audiobox.train` wrote."""
+class FinetunedConfig(Received):
+    """What scoring needs of a fine-tuned model's config.json, besides its recipe."""
+
+    strategy: Name
+    scale: Annotated[list[Finite], Field(min_length=2, max_length=2)]
+    window_seconds: Annotated[Finite, Field(ge=MIN_SECONDS, le=LONGEST_WINDOW)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.scale[0] >= self.scale[1]:
+            raise ValueError(f"scale: the lowest and the highest rating are expected, got {self.scale}")
+        return self
+
+
+def load_finetuned(folder: Path, device: torch.device, trust: Trust) -> AudioboxWindows:
+    """Load a folder that `datmos.audiobox.train` wrote; it needs no trust.
+
+    Raises:
+        DatmosError: a file is missing, or is not what `datmos.audiobox.train` writes.
+    """
     recipe, config = load_recipe(folder)
+    known: FinetunedConfig = checked(FinetunedConfig, folder / "config.json", config)
     networks = [load_model(folder, recipe, seed) for seed in config["seeds"]]
     files = [folder / "config.json", *sorted(folder.glob("seed_*.safetensors"))]
-    low, high = config["scale"]
+    low, high = known.scale
     return AudioboxWindows(
-        config["strategy"], _version(files), recipe, networks, config["window_seconds"], (low, high), device
+        known.strategy, _version(files), recipe, networks, known.window_seconds, (low, high), device
     )
 
 
-def load_meta(source: Path, device: torch.device) -> AudioboxWindows:
-    """Load Audiobox-Aesthetics weights as Meta publishes them: a folder, or a checkpoint.pt."""
+def load_meta(source: Path, device: torch.device, trust: Trust) -> AudioboxWindows:
+    """Load Audiobox-Aesthetics weights as Meta publishes them: a folder, or a checkpoint.pt; it needs no trust.
+
+    Raises:
+        DatmosError: see `datmos.audiobox.weights.load_published`.
+    """
     recipe, weights = load_published(str(source), None)
-    network = load_weights(make_model(recipe), weights)
+    network = load_weights(make_model(recipe), weights, whole=True)
     files = [source / "config.json", source / "model.safetensors"] if source.is_dir() else [source]
     return AudioboxWindows(
         "audiobox-aesthetics", _version(files), recipe, [network], WINDOW, PUBLISHED_SCALE, device

@@ -19,11 +19,11 @@ from typing import NamedTuple
 import torch
 
 from datmos.audio.blocks import Blocks
-from datmos.audio.unusable import UnusableAudioError, first_line
+from datmos.audio.unusable import UnusableAudioError
 from datmos.core.batch_size import BatchSize
-from datmos.core.errors import DatmosError
+from datmos.core.errors import DatmosError, first_line
 from datmos.embedding.clip_encoder import GPU_BATCH, GPU_WORKERS, one_thread
-from datmos.scoring.model import WindowModel, WindowScores
+from datmos.scoring.model import WindowModel, WindowScores, problem_of
 from datmos.scoring.score import Failure, Score, ScoredWindow, make_score
 from datmos.scoring.windows import Window, Windows
 
@@ -214,11 +214,16 @@ class Engine:
 
         return [one for part in self._batch_size.each(len(inputs), compute) for one in part]
 
-    def _compute(self, rows: list[Inputs]) -> list[WindowScores]:
+    def _compute(self, rows: list[Inputs]) -> list[WindowScores | UnusableAudioError]:
         with torch.inference_mode(), _memory_errors():
             scores = self._model({name: torch.stack([row[name] for row in rows]) for name in rows[0]})
         distances = [None] * len(rows) if scores.distance is None else scores.distance
-        return [WindowScores(*one) for one in zip(scores.mean, scores.covariance, distances, strict=True)]
+        found = [WindowScores(*one) for one in zip(scores.mean, scores.covariance, distances, strict=True)]
+        problems = [problem_of(one, self._model) for one in found]
+        return [
+            one if problem is None else UnusableAudioError(problem)
+            for one, problem in zip(found, problems, strict=True)
+        ]
 
     def _finish(self, job: "_Job") -> None:
         if not job.claim():

@@ -1,69 +1,93 @@
 """Finding a model: a folder, a name of the pipeline, or the Hugging Face hub."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from datmos.core.errors import DatmosError, nearest
-from datmos.core.files import read_json
-from datmos.core.places import MODELS, local_model, local_models
+from datmos.core.errors import DatmosError, first_line, nearest
+from datmos.core.places import MODEL_FOLDERS, MODELS, local_model, local_models
+from datmos.core.received import read_object
 from datmos.scoring.audiobox import load_finetuned, load_meta
+from datmos.scoring.config import CHOICE, Trust
 from datmos.scoring.model import HeadsOnEncoder, WindowModel
 
 # what only the config.json of this kind of model has; a new kind is a line here
-LOADERS: dict[str, Callable[[Path, torch.device], Any]] = {
+Loader = Callable[[Path, torch.device, Trust], Any]
+LOADERS: dict[str, Loader] = {
     "encoder_params": HeadsOnEncoder,
     "extractor": load_finetuned,
     "proj_num_layer": load_meta,
 }
 
 
-def load_model(source: str | Path, device: torch.device, revision: str | None = None) -> WindowModel:
-    """Load a model for scoring.
+def load_model(
+    source: str | Path, device: torch.device, revision: str | None = None, trust: bool = False
+) -> WindowModel:
+    """Load a model for scoring. It is data from anybody: whatever is wrong with it ends in one message.
 
     Args:
         source: a folder; or the name of a strategy or combination, with data/models in the current folder; or a
             model of the Hugging Face hub, "owner/name".
         device: where it is to compute.
         revision: of a hub model.
+        trust: the model's encoder may run code that it brings, and may lie in a folder of this machine that the
+            model names. Else it may be in the model's own folder or on the hub. What the pipeline wrote here may
+            name folders.
 
     Raises:
-        DatmosError: there is no such model, or it lacks something.
+        DatmosError: there is no such model, it lacks something, holds something else, or needs trust.
     """
     path = find_folder(source, revision)
-    if local_model(source) is None:
-        _refuse_code(path, str(source))
-    loader = _find_loader(path)
-    model: WindowModel = loader(path, device)
+    own = path.resolve().parent in {place.resolve() for place in MODEL_FOLDERS}
+    with _one_message(path):
+        if local_model(source) is not None and not own:  # a snapshot of the hub is made of links into its cache
+            _refuse_links(path)
+        model: WindowModel = _find_loader(path)(path, device, Trust(code=trust, paths=trust or own))
     return model
 
 
-def _find_loader(path: Path) -> Callable[[Path, torch.device], Any]:
+@contextmanager
+def _one_message(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DatmosError as error:
+        if str(path) in str(error):
+            raise
+        raise DatmosError(f"{path}: {error}") from None
+    except Exception as error:  # of any library that reads the model
+        raise DatmosError(
+            f"{path}: can't be loaded as a model ({type(error).__name__}: {first_line(error)})"
+        ) from error
+
+
+def _refuse_links(path: Path) -> None:
+    """Refuse a folder whose files lie outside of it, but for a snapshot of the hub's cache."""
+    inside = [path.resolve()]
+    if path.resolve().parent.name == "snapshots":
+        inside.append(path.resolve().parent.parent / "blobs")
+    for pattern in ("*", "*/*"):
+        for link in path.glob(pattern):
+            if link.is_symlink() and not any(link.resolve().is_relative_to(place) for place in inside):
+                raise DatmosError(f"{link}: is a link out of the model's folder; put the file itself there")
+
+
+def _find_loader(path: Path) -> Loader:
     if path.is_file():
         return load_meta
-    if (path / "choice.json").is_file():
+    if (path / CHOICE).exists():
         return HeadsOnEncoder
-    if not (path / "config.json").is_file():
+    if not (path / "config.json").exists():
         raise DatmosError(f"{path}: holds no model: there is no config.json")
-    config = read_json(path / "config.json")
+    config = read_object(path / "config.json")
     for key, loader in LOADERS.items():
         if key in config:
             return loader
     if "strategy" in config:  # of the pipeline, but old: it says what it lacks
         return HeadsOnEncoder
     raise DatmosError(f"{path}: its config.json is of none of the models that datmos knows")
-
-
-def _refuse_code(path: Path, name: str) -> None:
-    """Refuse a downloaded model that would have code run which its encoder brings; no exported one does."""
-    for config in path.rglob("config.json"):
-        if read_json(config).get("encoder_params", {}).get("trust_remote_code"):
-            raise DatmosError(
-                f"'{name}' asks to run code that its encoder brings. Read that code; if you trust it, "
-                f"`hf download {name} --local-dir FOLDER` and load FOLDER."
-            )
 
 
 def find_folder(source: str | Path, revision: str | None = None) -> Path:

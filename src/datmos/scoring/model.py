@@ -8,22 +8,22 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file
 from torch import Tensor
 
 from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import UnusableAudioError
 from datmos.core.device import mixed_precision
 from datmos.core.errors import DatmosError
-from datmos.core.files import read_json
 from datmos.core.processes import ALONE
+from datmos.core.received import read_object
+from datmos.core.tensors import read_tensors
 from datmos.embedding.clip_encoder import FLOAT16_MAX
 from datmos.embedding.encoders.interface import Encoder
 from datmos.embedding.encoders.precision import find_checked_encoder, make_test_clip
-from datmos.embedding.settings import EncoderParams
-from datmos.heads.familiarity import FILE, Familiarity, load_familiarity
+from datmos.heads.familiarity import Familiarity, load_familiarity
 from datmos.heads.mixture import AspectChoice, mix
 from datmos.heads.saved import Models, load_models
+from datmos.scoring.config import Trust, encoder_params, parts_of, read_config
 from datmos.scoring.windows import Windowing
 
 
@@ -67,6 +67,22 @@ class WindowModel(Protocol):
         """
 
 
+FAR_OUTSIDE = 10.0  # widths of the rating scale; a mean farther from it is no rating
+
+
+def problem_of(scores: WindowScores, model: WindowModel) -> str | None:
+    """Say why the scores of a window, mean (A,) and covariance (A, A), can't be believed; None if they can."""
+    known = scores.covariance[~np.isnan(scores.covariance)]  # NaN: the model does not know its errors
+    distance = [] if scores.distance is None else [float(scores.distance)]
+    if not all(np.isfinite(values).all() for values in (scores.mean, known, distance)):
+        return "the model gives values that are not finite"
+    low, high = model.scale
+    for aspect, mean in zip(model.aspects, scores.mean, strict=True):
+        if not 0 <= (mean - low) / (high - low) + FAR_OUTSIDE <= 1 + 2 * FAR_OUTSIDE:
+            return f"the model gives {mean:.3g} for {aspect}, on a scale from {low:g} to {high:g}"
+    return None
+
+
 class HeadsOnEncoder:
     """The models of one folder of the pipeline, data/models/<strategy> or data/combinations/<name>.
 
@@ -78,24 +94,17 @@ class HeadsOnEncoder:
         config: of the (first) strategy, as in config.json.
     """
 
-    def __init__(self, folder: Path, device: torch.device) -> None:
+    def __init__(self, folder: Path, device: torch.device, trust: Trust = Trust()) -> None:  # noqa: B008  a tuple
         """Read a folder; the encoder's weights too.
 
         Raises:
-            DatmosError: it lacks something, or the encoder can't be found.
+            DatmosError: it lacks something, or the encoder can't be found or is not allowed.
         """
-        choice = folder / "choice.json"
-        self.name = folder.resolve().name
-        if choice.is_file():
-            chosen: dict[str, str] = read_json(choice)
-            folders = {name: folder / name for name in dict.fromkeys(chosen.values())}
-        else:
-            config = read_config(folder)
-            self.name = config["strategy"]
-            chosen = dict.fromkeys(config["aspects"], self.name)
-            folders = {self.name: folder}
+        folders, chosen = parts_of(folder)
+        first = next(iter(folders.values()))
+        self.config = read_config(first)
+        self.name = self.config["strategy"] if first == folder else folder.resolve().name
         self.models = {name: load_models(own) for name, own in folders.items()}
-        self.config = read_config(next(iter(folders.values())))
         self.version = version_of(folders.values(), chosen)
         self.aspects = list(chosen)
         aspects_of = {name: heads.config["aspects"] for name, heads in self.models.items()}
@@ -104,10 +113,13 @@ class HeadsOnEncoder:
         self.scale = (float(low), float(high))
         self.device = device
         audio = AudioParams.model_validate(self.config["audio"])
-        self.encoder: Encoder = _find_encoder(self.config, audio.clip_seconds, device)
+        self.familiarity: Familiarity | None = load_familiarity(first)
+        self._shape = (self.config["encoder"]["dimension"], self.config["encoder"]["frames"])
+        if len(self.familiarity.mean) != self._shape[0]:
+            raise DatmosError(f"{first}: its familiarity is not of embeddings of {self._shape[0]} channels")
+        self.encoder: Encoder = _find_encoder(self.config, first, trust, device)
         self.encoder.load()
         self.windowing = Windowing(self.encoder.sample_rate, audio.clip_seconds, audio.min_seconds)
-        self.familiarity: Familiarity | None = load_familiarity(next(iter(folders.values())))
         for heads in self.models.values():
             heads.head.to(device)
 
@@ -120,6 +132,8 @@ class HeadsOnEncoder:
         """Score windows of one length, as the stages embed and evaluate do."""
         on_device = {name: value.to(self.device, non_blocking=True) for name, value in inputs.items()}
         *layers, pooled = (layer.float() for layer in self.encoder(on_device))  # (B, D, T) each
+        if found := [shape for layer in (*layers, pooled) if (shape := tuple(layer.shape[1:])) != self._shape]:
+            raise UnusableAudioError(f"the encoder gives {found[0]} values a window; the heads take {self._shape}")
         frames = torch.stack(layers, dim=1).half()  # (B, L, D, T), the precision of data/embeddings
         if not bool((frames.abs() < FLOAT16_MAX).all()):  # false for NaN too
             raise UnusableAudioError("the encoder gives values that are not finite or exceed float16")
@@ -143,51 +157,37 @@ def version_of(folders: Any, choice: Mapping[str, str]) -> str:
     """Fingerprint of all that a score depends on: weights, encoder, aspects; 12 hexadecimal digits."""
     digest = hashlib.sha256(json.dumps(choice).encode())
     for folder in folders:
-        config = read_json(folder / "config.json")
+        config = read_object(folder / "config.json")
         used = {key: config[key] for key in ("kind", "head", "encoder", "aspects", "seeds")}
         digest.update(json.dumps(used, sort_keys=True).encode())
         for file in sorted(folder.glob("*.safetensors")):
             digest.update(file.name.encode())
-            tensors = load_file(file)
+            tensors = read_tensors(file, ignored="classifier.")  # they score nothing; an exported folder has none
             for name in sorted(tensors):
-                if not name.startswith("classifier."):  # adversaries score nothing; an exported folder has none
-                    digest.update(name.encode())
-                    digest.update(tensors[name].tobytes())
+                digest.update(name.encode())
+                digest.update(tensors[name].numpy().tobytes())
     return digest.hexdigest()[:12]
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """Read the config of one strategy's models.
-
-    Raises:
-        DatmosError: it lacks what scoring needs.
-    """
-    config: dict[str, Any] = read_json(folder / "config.json")
-    missing = [key for key in ("encoder_params", "audio", "strategy", "head") if key not in config]
-    missing += [FILE] if not (folder / FILE).is_file() else []
-    if missing:
-        raise DatmosError(
-            f"{folder}: has no {', '.join(missing)}: the model was trained by an earlier version of "
-            "datmos. Run `dvc repro` to train it again."
-        )
-    return config
-
-
-def _find_encoder(config: dict[str, Any], window_seconds: float, device: torch.device) -> Encoder:
+def _find_encoder(config: dict[str, Any], folder: Path, trust: Trust, device: torch.device) -> Encoder:
     """Find the encoder with the layers that the store had, and see that it is the same model."""
-    params, stored = EncoderParams.model_validate(config["encoder_params"]), config["encoder"]
-    encoder = find_checked_encoder(
+    params, stored = encoder_params(config, folder, trust), config["encoder"]
+    seconds = config["audio"]["clip_seconds"]
+
+    def see_that_it_is_the_same(encoder: Encoder) -> None:
+        for key in ("name", "revision"):
+            if encoder.identity[key] != stored[key]:
+                raise DatmosError(
+                    f"encoder: the heads were trained on embeddings of {stored['name']} ({key} {stored[key]}), but "
+                    f"'{params.model or params.kind}' is now {encoder.identity['name']} ({key} "
+                    f"{encoder.identity[key]}). Scores would be wrong; get that encoder, or train again."
+                )
+
+    return find_checked_encoder(
         params,
         stored["pooled_layer"],
-        clip=f"a test clip of {window_seconds:g} s",
-        read_clip=lambda rate: make_test_clip(window_seconds, rate),
+        clip=f"a test clip of {seconds:g} s",
+        read_clip=lambda rate: make_test_clip(seconds, rate),
         processes=ALONE._replace(device=device),
+        check=see_that_it_is_the_same,
     )
-    for key in ("name", "revision"):
-        if encoder.identity[key] != stored[key]:
-            raise DatmosError(
-                f"encoder: the heads were trained on embeddings of {stored['name']} ({key} {stored[key]}), but "
-                f"'{params.model or params.kind}' is now {encoder.identity['name']} ({key} "
-                f"{encoder.identity[key]}). Scores would be wrong; get that encoder, or train again."
-            )
-    return encoder

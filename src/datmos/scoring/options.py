@@ -16,6 +16,7 @@ class Options(NamedTuple):
     inputs: list[str]
     model: str
     revision: str | None
+    trust: bool  # in the model's author, see `datmos.load`
     device: str | None
     minima: dict[str, float]  # lowest score of an aspect that is given
     timeline: bool

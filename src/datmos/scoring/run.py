@@ -53,10 +53,8 @@ def score_to_file(options: Options, kind: str, output: Path, resume: bool) -> bo
             stopped that is not to be resumed. Else see `find_clips` and `datmos.scoring.scorer.load`.
     """
     output = output_file(output)
-    partial = Partial(output)
-    with locked(
-        output, output.with_name(f".{output.name}.lock")
-    ):  # before the model is loaded, which takes a while
+    partial, lock = Partial(output), output.with_name(f".{output.name}.lock")
+    with locked(output, lock):  # before the model is loaded, which takes a while
         if partial.path.exists() and not resume:
             raise DatmosError(
                 f"{partial.path}: left by a run that was stopped. --resume goes on with it; or delete it to start "
@@ -87,7 +85,8 @@ def score_to_file(options: Options, kind: str, output: Path, resume: bool) -> bo
 def interrupted(output: Path | None, shards: bool = False) -> None:
     """Say what is left of a run that was stopped by hand."""
     where = output if shards or output is None else partial_of(output.resolve())
-    kept = "" if output is None else f" What was scored is in {printable(str(where))}: --resume goes on."
+    there = where is not None and where.exists()  # it is not, if no clip was scored yet
+    kept = f" What was scored is in {printable(str(where))}: --resume goes on." if there else ""
     print(f"\nstopped.{kept}", file=sys.stderr)
 
 
@@ -96,7 +95,7 @@ def _stdin() -> BinaryIO | None:
 
 
 def _prepare(options: Options) -> tuple[Scorer, Layout]:
-    scorer = load(options.model, options.device, options.revision)
+    scorer = load(options.model, options.device, options.revision, options.trust)
     check_aspects(options.minima, scorer.aspects)
     return scorer, Layout(scorer, hop_of(options, scorer), options.timeline)
 

@@ -31,7 +31,12 @@ LEAST_HOP = 0.01  # seconds: a second of audio is then a hundred windows
 MOST_CHANNELS = 64  # more are taken for samples in the wrong dimension
 
 
-def load(source: str | Path, device: str | torch.device | None = None, revision: str | None = None) -> "Scorer":
+def load(
+    source: str | Path,
+    device: str | torch.device | None = None,
+    revision: str | None = None,
+    trust: bool = False,
+) -> "Scorer":
     """Load a model for scoring.
 
     Args:
@@ -40,11 +45,13 @@ def load(source: str | Path, device: str | torch.device | None = None, revision:
             Face hub, "owner/name".
         device: "cpu", "cuda", "mps", ...; None: the fastest there is.
         revision: commit, tag or branch of a hub model.
+        trust: you trust the model's author: its encoder may run code of its own on this machine, and may lie in a
+            folder of this machine that the model names.
 
     Raises:
-        DatmosError: there is no such model or device, or the model lacks something.
+        DatmosError: there is no such model or device, or the model lacks something or needs trust.
     """
-    return Scorer(load_model(source, _device(device), revision))
+    return Scorer(load_model(source, _device(device), revision, trust))
 
 
 class Scorer:

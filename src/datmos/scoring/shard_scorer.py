@@ -29,7 +29,7 @@ class ShardScorer:
         self._sharding, self._options = sharding, options
         self._problem: str | None = None
         try:
-            self._scorer: Scorer = load(options.model, options.device, options.revision)
+            self._scorer: Scorer = load(options.model, options.device, options.revision, options.trust)
             check_aspects(options.minima, self._scorer.aspects)
         except DatmosError as error:
             self._problem = str(error)

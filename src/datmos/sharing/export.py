@@ -9,19 +9,23 @@ from typing import Any, NamedTuple
 import torch
 
 from datmos.core.errors import DatmosError
-from datmos.core.files import read_json, replacing, write_json, write_text
+from datmos.core.files import replacing, write_json, write_text
+from datmos.core.outputs import output_folder
 from datmos.core.places import find_models
+from datmos.core.received import read_object
 from datmos.embedding.encoders.finder import find_encoder
 from datmos.embedding.settings import EncoderParams
 from datmos.heads.familiarity import load_familiarity, save_familiarity
 from datmos.heads.saved import load_models, save_models
-from datmos.scoring.model import read_config
+from datmos.scoring.config import CHOICE, parts_of, read_config
 from datmos.sharing.card import write_card
 from datmos.sharing.contents import Contents, describe_finetuned, describe_heads
 from datmos.sharing.onnx_export import Predictor, export_head, export_whole, why_not_whole
 from datmos.sharing.provenance import describe_provenance
 
-CONFIG, CHOICE, PROVENANCE, CARD = "config.json", "choice.json", "provenance.json", "README.md"
+CONFIG, PROVENANCE, CARD = "config.json", "provenance.json", "README.md"
+# what an export writes, in its folder or in that of a strategy
+OWN_FILE = re.compile(r"(config|choice|provenance)\.json|README\.md|\w+\.safetensors|\w+\.onnx(\.data)?")
 COMMIT = re.compile("[0-9a-f]{40}")
 
 
@@ -52,7 +56,7 @@ def export_predictor(project: Path, name: str, output: Path, wishes: Wishes) -> 
     Args:
         project: folder of the pipeline.
         name: of the strategy or combination.
-        output: folder to write; an earlier export there is replaced.
+        output: folder to write, and nothing outside of it; an earlier export there is replaced.
         wishes: see there.
 
     Raises:
@@ -60,12 +64,12 @@ def export_predictor(project: Path, name: str, output: Path, wishes: Wishes) -> 
             ``wishes.encoder`` doesn't say where others find it; ONNX is not installed or computes something else.
     """
     folder = find_models(project, name)
-    if output.exists() and not (output / PROVENANCE).is_file() and (output.is_file() or any(output.iterdir())):
-        raise DatmosError(f"{output}: exists and is no earlier export; name another folder with --output")
+    output = output_folder(output)
+    _check_replaceable(output)
     provenance = describe_provenance(project, name, folder)
     with replacing(output) as temporary:
         temporary.mkdir()
-        if (folder / CONFIG).is_file() and "extractor" in read_json(folder / CONFIG):
+        if (folder / CONFIG).is_file() and "extractor" in read_object(folder / CONFIG):
             contents, onnx = _copy_finetuned(folder, temporary, wishes, provenance["params"] or {}), list[str]()
         else:
             contents, onnx = _copy_heads(folder, temporary, wishes)
@@ -75,20 +79,32 @@ def export_predictor(project: Path, name: str, output: Path, wishes: Wishes) -> 
     return Exported(output, onnx, provenance)
 
 
+def _check_replaceable(output: Path) -> None:
+    """Refuse a folder that holds anything that an export doesn't write: it would be lost."""
+    entries = sorted(output.rglob("*")) if output.exists() else []
+    for entry in entries:
+        depth = len(entry.relative_to(output).parts)
+        known = depth == 1 if entry.is_dir() else depth <= 2 and OWN_FILE.fullmatch(entry.name) is not None
+        if not known or entry.is_symlink():
+            raise DatmosError(
+                f"{output}: exists and is no earlier export: {entry.relative_to(output)} is none of its files. "
+                "Name another folder with --output, or move that file away."
+            )
+    if entries and not (output / PROVENANCE).is_file():
+        raise DatmosError(f"{output}: exists and is no earlier export; name another folder with --output")
+
+
 def _copy_heads(folder: Path, target: Path, wishes: Wishes) -> tuple[Contents, list[str]]:
     """Copy the heads of a strategy or combination; returns what they are, and sentences about ONNX."""
-    choice = read_json(folder / CHOICE) if (folder / CHOICE).is_file() else None
-    name = folder.name
-    parts = {name: folder} if choice is None else {own: folder / own for own in sorted(set(choice.values()))}
-    configs = {own: _portable(read_config(path), wishes.encoder) for own, path in parts.items()}
-    first = next(iter(configs.values()))
-    chosen: dict[str, str] = dict.fromkeys(first["aspects"], name) if choice is None else choice
-    for own, path in parts.items():
-        _copy_models(path, target if choice is None else target / own, configs[own])
-    if choice is not None:
+    found, choice = parts_of(folder)
+    parts = dict(sorted(found.items()))
+    configs = {name: _portable(read_config(path), wishes.encoder) for name, path in parts.items()}
+    for name, path in parts.items():
+        _copy_models(path, target / path.relative_to(folder), configs[name])
+    if (folder / CHOICE).exists():
         write_json(target / CHOICE, choice)
-    onnx = _write_onnx(target, parts, configs, chosen) if wishes.onnx else []
-    return describe_heads(configs, chosen), onnx
+    onnx = _write_onnx(target, parts, configs, choice) if wishes.onnx else []
+    return describe_heads(configs, choice), onnx
 
 
 def _copy_finetuned(folder: Path, target: Path, wishes: Wishes, params: Mapping[str, Any]) -> Contents:
@@ -96,8 +112,8 @@ def _copy_finetuned(folder: Path, target: Path, wishes: Wishes, params: Mapping[
     if wishes.onnx or wishes.encoder is not None:
         option = "--onnx" if wishes.onnx else "--encoder"
         raise DatmosError(f"{option}: for heads on a frozen encoder; '{folder.name}' is a fine-tuned encoder")
-    config = read_json(folder / CONFIG)
-    for path in (folder / CONFIG, *(folder / f"seed_{seed}.safetensors" for seed in config["seeds"])):
+    config = read_object(folder / CONFIG)
+    for path in (folder / CONFIG, *sorted(folder.glob("seed_*.safetensors"))):
         shutil.copyfile(path, target / path.name)
     return describe_finetuned(config, params.get("finetune", {}).get("encoder"))
 

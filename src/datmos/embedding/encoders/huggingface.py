@@ -17,6 +17,11 @@ from datmos.embedding.encoders.interface import describe_encoder, pick_dtype, re
 from datmos.embedding.encoders.onednn import use_onednn
 from datmos.embedding.settings import EncoderParams
 
+MOST_BLOCKS = 1000
+CONSENT = (
+    "Read it. If you trust it, set encoder.trust_remote_code=true; to score, add --trust (in Python: trust=True)."
+)
+
 
 class TransformersEncoder:
     """Wav2vec2 / XLS-R, HuBERT, WavLM, data2vec-audio, w2v-BERT 2, Whisper's encoder, MERT and their like.
@@ -47,6 +52,7 @@ class TransformersEncoder:
             raise DatmosError(self._explain(error)) from None
         self._device, self._dtype = device, pick_dtype(params.dtype, device)
         self._blocks: int = self._config.num_hidden_layers
+        self._check()
         self.layers = resolve_layers(layers, self._blocks, params.model)
         self.sample_rate = int(self._extractor.sampling_rate)
         self.hop = _hop(self._config, self._extractor)
@@ -119,6 +125,16 @@ class TransformersEncoder:
         frames = [outputs[layer].transpose(1, 2) for layer in self.layers]  # (B, D, T)
         return [frame[:, :, : frame.shape[2] * real // positions] for frame in frames]
 
+    def _check(self) -> None:
+        """Refuse a config that asks for code of the hub (kernels of attention), or for too many layers."""
+        attention = self._config._attn_implementation
+        if attention is not None and "/" in str(attention) and not self._params.trust_remote_code:
+            raise DatmosError(f"encoder.model: '{self._name}' asks for the code '{attention}'. {CONSENT}")
+        if not 1 <= self._blocks <= MOST_BLOCKS:
+            raise DatmosError(
+                f"encoder.model: '{self._name}' has {self._blocks} layers; 1 to {MOST_BLOCKS} can be read"
+            )
+
     def _listener(self, layer: int) -> Any:
         def keep(module: nn.Module, arguments: Any, output: Any) -> None:
             self._outputs.of_layer[layer] = output if isinstance(output, Tensor) else output[0]
@@ -137,10 +153,7 @@ class TransformersEncoder:
         model, revision = self._name, self._params.revision
         reason = str(error).strip().splitlines()[0]
         if "trust_remote_code" in str(error):
-            return (
-                f"encoder.trust_remote_code: '{model}' brings its own code, which would run on this machine. Read "
-                "it, and set encoder.trust_remote_code=true if you trust it."
-            )
+            return f"encoder.model: '{model}' brings its own code, which would run on this machine. {CONSENT}"
         if self._local:
             return f"encoder.model: the folder '{model}' holds no audio encoder of transformers ({reason})"
         return (

@@ -31,6 +31,7 @@ def find_checked_encoder(
     clip: str,
     read_clip: Callable[[int], Tensor],
     processes: Processes = ALONE,
+    check: Callable[[Encoder], None] = lambda encoder: None,
 ) -> Encoder:
     """Find the encoder that ``params`` names, but in float32 if its half precision is wrong on this CPU.
 
@@ -46,6 +47,7 @@ def find_checked_encoder(
         read_clip: takes a sample rate in Hz, returns the waveform, float32 (samples,), as long as those that the
             encoder will be given.
         processes: those that share the work; the encoder is for the device of this one.
+        check: is given the encoder before its weights are read, and raises if it is not the one that is wanted.
 
     Returns:
         The encoder without its weights, as `find_encoder` does; its ``identity`` says which precision it has.
@@ -55,6 +57,7 @@ def find_checked_encoder(
     """
     device = processes.device
     encoder = find_encoder(params, pooled_layer, device)
+    check(encoder)
     dtype = encoder.identity["dtype"]
     if device.type != "cpu" or dtype == "float32":
         return encoder

@@ -1,0 +1,141 @@
+"""What a folder of models says of itself. It may come from anybody: it is checked, and gives no leave."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from datmos.audio.settings import AudioParams
+from datmos.core.errors import DatmosError
+from datmos.core.received import Received, Size, Text, checked, read_object
+from datmos.core.settings import Name
+from datmos.embedding.settings import EncoderParams
+from datmos.heads.familiarity import FILE
+
+CHOICE = "choice.json"  # of a combination: ``{aspect: strategy}``
+LONGEST_WINDOW = 600.0  # seconds
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")  # of a model on the Hugging Face hub
+
+
+class Trust(NamedTuple):
+    """What a model is allowed to do on this machine."""
+
+    code: bool = False  # have code run that its encoder brings
+    paths: bool = False  # name an encoder that lies outside of its own folder
+
+
+class StoredEncoder(Received):
+    """What the heads were trained on."""
+
+    name: Text
+    revision: Text | None
+    pooled_layer: Annotated[int, Field(ge=1, le=1000)] | None
+    dimension: Size
+    frames: Size
+
+
+class StrategyConfig(Received):
+    """What scoring needs of a strategy's config.json, besides its heads."""
+
+    strategy: Name
+    encoder: StoredEncoder
+    encoder_params: EncoderParams
+    audio: AudioParams
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.audio.min_seconds <= self.audio.clip_seconds <= LONGEST_WINDOW:
+            raise ValueError(
+                f"audio: min_seconds <= clip_seconds <= {LONGEST_WINDOW:g} is expected, got {self.audio}"
+            )
+        return self
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read the config of one strategy's models.
+
+    Raises:
+        DatmosError: it lacks what scoring needs, or holds something else.
+    """
+    path = folder / "config.json"
+    config = read_object(path)
+    missing = [key for key in ("encoder_params", "audio", "strategy", "head") if key not in config]
+    missing += [FILE] if not (folder / FILE).is_file() else []
+    if missing:
+        raise DatmosError(
+            f"{folder}: has no {', '.join(missing)}: the model was trained by an earlier version of "
+            "datmos. Run `dvc repro` to train it again."
+        )
+    known: StrategyConfig = checked(StrategyConfig, path, config)
+    head = config["head"] if isinstance(config["head"], dict) else {}
+    for key in ("dimension", "frames"):
+        if head.get(key) != getattr(known.encoder, key):
+            raise DatmosError(f"{path}: head.{key} is {head.get(key)}, encoder.{key} {getattr(known.encoder, key)}")
+    return config
+
+
+def read_choice(folder: Path) -> dict[str, str] | None:
+    """Read which strategy a combination takes each aspect from; None: the folder is a strategy's own.
+
+    Raises:
+        DatmosError: a name is none; in particular a path, which could lead anywhere.
+    """
+    path = folder / CHOICE
+    if not path.exists():
+        return None
+    kind = Annotated[dict[Text, Name], Field(min_length=1, max_length=100)]
+    choice: dict[str, str] = checked(kind, path, read_object(path))
+    return choice
+
+
+def parts_of(folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
+    """Return the folder of each strategy's models, by name, and the strategy of each aspect.
+
+    Raises:
+        DatmosError: see `read_config` and `read_choice`; or the strategies of a combination do not read the same.
+    """
+    choice = read_choice(folder)
+    if choice is None:
+        config = read_config(folder)
+        name: str = config["strategy"]
+        aspects: list[str] = checked(list[Text], folder / "config.json", config.get("aspects"))
+        return {name: folder}, dict.fromkeys(aspects, name)
+    parts = {name: folder / name for name in dict.fromkeys(choice.values())}
+    configs = {name: read_config(part) for name, part in parts.items()}
+    first = next(iter(configs.values()))
+    for name, config in configs.items():
+        if unlike := [key for key in ("encoder", "encoder_params", "audio") if config[key] != first[key]]:
+            raise DatmosError(f"{folder}: its strategies differ in {unlike[0]}; see {name}/config.json")
+    for aspect, name in choice.items():
+        if aspect not in configs[name].get("aspects", ()):
+            raise DatmosError(f"{folder / CHOICE}: '{name}' does not predict {aspect}")
+    return parts, choice
+
+
+def encoder_params(config: dict[str, Any], folder: Path, trust: Trust) -> EncoderParams:
+    """Return which encoder a model of ``folder`` needs, with no more leave than ``trust`` gives.
+
+    Raises:
+        DatmosError: it is a folder of this machine that the model may not name.
+    """
+    params = EncoderParams.model_validate(config["encoder_params"])
+    found: dict[str, Any] = {"trust_remote_code": trust.code}
+    if params.kind == "transformers":
+        found["model"] = _encoder_source(str(params.model), folder, trust)
+    return params.model_copy(update=found)
+
+
+def _encoder_source(model: str, folder: Path, trust: Trust) -> str:
+    own = folder / model
+    if own.is_dir() and own.resolve().is_relative_to(folder.resolve()):
+        return str(own)
+    if trust.paths:
+        return model
+    if HUB_ID.fullmatch(model) and not Path(model).exists():
+        return model
+    raise DatmosError(
+        f"{folder / 'config.json'}: its encoder is '{model}', a folder outside of the model's own. If you trust "
+        "the model's author, add --trust (in Python: trust=True). Else ask for an export whose encoder is on the "
+        "Hugging Face hub (`datmos export --encoder`)."
+    )
