@@ -119,6 +119,7 @@ def start(job: Job, folder: Path) -> int:
 def _run_and_exit(job: Job, folder: Path) -> None:
     status = 1
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored in a shell's background
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         os.chdir(folder)
         log = os.open(folder.with_name("log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
