@@ -8,9 +8,10 @@ import pytest
 import soundfile
 import torch
 
-from datmos.audio.decode import load_clip, read_excerpt
+from datmos.audio.decode import read_excerpt
 from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import UnusableAudioError
+from datmos.audio.waveform import load_clip
 
 RATE = 8000
 AUDIO = AudioParams(clip_seconds=1.0, offset=0.0, min_seconds=0.25)

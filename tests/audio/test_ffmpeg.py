@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from datmos.audio.blocks import FileBlocks
-from datmos.audio.decode import load_clip, read_excerpt
+from datmos.audio.decode import read_excerpt
 from datmos.audio.ffmpeg import open_with_ffmpeg
 from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import NotOpenedError, UnusableAudioError
+from datmos.audio.waveform import load_clip
 from helpers.audio_files import RATE, write
 
 FORMATS = {"clip.m4a": "aac", "clip.mp4": "aac", "clip.webm": "libopus", "clip.mov": "pcm_s16le"}

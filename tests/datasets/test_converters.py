@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from datmos.core.errors import DatmosError
-from datmos.datasets.converters import CONVERTERS, convert
+from datmos.datasets.converters import convert
+from datmos.datasets.corpora import CORPORA
 from datmos.datasets.ratings import read_ratings
 
 NISQA = """db,con,file,con_description,filename_deg,filename_ref,source,lang,votes,mos,noi,dis,col,loud,filepath_deg
@@ -40,9 +41,9 @@ def voicemos(tmp_path: Path) -> Path:
 def read_back(corpus: str, folder: Path) -> list[dict]:  # type: ignore[type-arg]
     """Convert, write, and read with what a run reads ratings.csv with."""
     convert(corpus, folder).to_csv(folder / "ratings.csv", index=False)
-    table = read_ratings(folder / "ratings.csv", list(CONVERTERS[corpus].aspects))
-    low, high = CONVERTERS[corpus].scale
-    for aspect in CONVERTERS[corpus].aspects:
+    table = read_ratings(folder / "ratings.csv", list(CORPORA[corpus].aspects))
+    low, high = CORPORA[corpus].scale
+    for aspect in CORPORA[corpus].aspects:
         assert table[aspect].between(low, high).all()
     return table.to_dict("records")
 
@@ -71,7 +72,7 @@ def test_voicemos_without_single_ratings_and_given_the_inner_folder(voicemos: Pa
     assert (train["path"], train["MOS_ratings"], valid["MOS_ratings"]) == ("wav/sysaa-utt1.wav", None, [2, 3])
 
 
-@pytest.mark.parametrize("corpus", CONVERTERS)
+@pytest.mark.parametrize("corpus", CORPORA)
 def test_a_folder_that_is_not_the_corpus(corpus: str, tmp_path: Path) -> None:
     with pytest.raises(
         DatmosError, match=r"no such file; expected is .*mos_list|no such file; .*NISQA_corpus_file"

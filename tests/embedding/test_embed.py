@@ -18,7 +18,7 @@ import soundfile
 import torch
 from safetensors.numpy import load, save
 
-from datmos.audio.decode import load_clip
+from datmos.audio.waveform import load_clip
 from datmos.core.errors import DatmosError
 from datmos.core.files import file_digest
 from datmos.core.processes import ALONE
@@ -295,6 +295,7 @@ embed_clips(pd.read_parquet(root / "manifest.parquet"), root, AUDIO, SlowEncoder
 """
 
 
+@pytest.mark.takes(18)
 def test_killed_at_five_random_moments(tmp_path: Path) -> None:
     """Then run to the end: the same bytes, and at most one batch repeated for each kill."""
     manifest = make_clips(tmp_path, 120)

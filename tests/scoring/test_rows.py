@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datmos.core.clips import RESERVED, ROW_COLUMNS, WINDOW_COLUMNS
+from datmos.core.aspects import RESERVED, ROW_COLUMNS, WINDOW_COLUMNS
 from datmos.core.errors import DatmosError
 from datmos.scoring.earlier import FILE
 from datmos.scoring.inputs import ListedClip

@@ -8,9 +8,9 @@ import soundfile
 import torch
 
 from datmos.audio.blocks import FileBlocks
-from datmos.audio.decode import load_clip
 from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import UnusableAudioError
+from datmos.audio.waveform import load_clip
 from datmos.scoring.windows import Windowing, Windows, combine, shares
 
 RATE = 8000

@@ -18,7 +18,7 @@ from datmos.heads.saved import make_models
 from datmos.params.schema import Params
 from datmos.training.adversary import bin_scores
 from datmos.training.keep import BestEpoch, MeanOfLast
-from datmos.training.loop import Trained, clip_gradients, shuffled
+from datmos.training.loop import Trained, clip_gradients, rank_correlation, shuffled
 from datmos.training.resume import FOLDER
 from datmos.training.strategy import Member, describe, train_members
 from helpers.made_up_task import World, params
@@ -235,6 +235,17 @@ def test_best_srcc_of_the_first_aspect(world: World, monkeypatch: pytest.MonkeyP
     best = {aspect: int(np.argmax(own)) + 1 for aspect, own in ranks.items()}
     assert trained.best_epoch == best["A"]
     assert best["A"] not in (best["B"], trained.curves["validation_loss"].idxmin() + 1)  # else nothing is shown
+
+
+def test_rank_correlation_is_spearmans() -> None:
+    generator = torch.Generator().manual_seed(0)
+    actual = torch.rand(30, generator=generator).mul(8).round()  # ties, as ratings have them
+    predicted = torch.rand(3, 30, generator=generator) + 0.2 * actual
+    predicted[1] = predicted[1].round()
+    expected = [spearmanr(own, actual).statistic for own in predicted.numpy()]
+    torch.testing.assert_close(rank_correlation(predicted, actual), torch.tensor(expected, dtype=torch.float64))
+    assert rank_correlation(torch.ones(1, 30), actual).isnan().all()  # a constant has no ranks
+    assert rank_correlation(torch.ones(2, 1), torch.ones(1)).isnan().all()
 
 
 def streams(*seeds: int) -> list[torch.Generator]:

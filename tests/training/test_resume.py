@@ -12,8 +12,9 @@ import datmos.training.loop
 from datmos.core.errors import DatmosError
 from datmos.core.sealed import save_sealed
 from datmos.training.curves import Curves
+from datmos.training.optimiser import Adam
 from datmos.training.resume import Resumable, checkpoint_path, load_checkpoint, save_checkpoint
-from datmos.training.stateful import OptimiserState, Streams
+from datmos.training.stateful import Streams
 from helpers.imports import closure_of, package_of
 
 
@@ -66,11 +67,11 @@ def test_the_code_of_both_loops_is_named() -> None:
 
 
 def test_an_optimiser_goes_on_where_it_was() -> None:
-    def made() -> tuple[torch.nn.Parameter, torch.optim.Adam]:
+    def made() -> tuple[torch.nn.Parameter, Adam]:
         weight = torch.nn.Parameter(torch.ones(2, 3))
-        return weight, torch.optim.Adam([weight], 0.1)
+        return weight, Adam([weight], 0.1, 0.0, decoupled=False)
 
-    def step(weight: torch.nn.Parameter, optimiser: torch.optim.Adam, gradient: float) -> None:
+    def step(weight: torch.nn.Parameter, optimiser: Adam, gradient: float) -> None:
         weight.grad = torch.full_like(weight, gradient)
         optimiser.step()
 
@@ -78,8 +79,8 @@ def test_an_optimiser_goes_on_where_it_was() -> None:
     step(weight, optimiser, 1.0)
     again, other = made()
     again.data.copy_(weight.data)
-    state = {name: value.clone() for name, value in OptimiserState(optimiser).state_dict().items()}
-    OptimiserState(other).load_state_dict(state)
+    state = {name: value.clone() for name, value in optimiser.state_dict().items()}
+    other.load_state_dict(state)
     step(weight, optimiser, -0.5)
     step(again, other, -0.5)
     assert torch.equal(weight, again)
@@ -99,13 +100,13 @@ def made(path: Path = PLACE, seed: int = 1) -> Resumable:
     """A training of two parameters; its optimiser has made a step, and one epoch is written down."""
     torch.manual_seed(seed)
     model = torch.nn.Linear(3, 2)
-    optimiser = torch.optim.AdamW(model.parameters(), 0.1)
+    optimiser = Adam(model.parameters(), 0.1, 0.01, decoupled=True)
     curves = Curves([0], ["loss"], "train.learning_rate")
-    return Resumable(path, {"model": model, "optimiser": OptimiserState(optimiser), "curves": curves})
+    return Resumable(path, {"model": model, "optimiser": optimiser, "curves": curves})
 
 
 def step(training: Resumable) -> None:
-    model, optimiser = training.parts["model"], training.parts["optimiser"]._optimiser
+    model, optimiser = training.parts["model"], training.parts["optimiser"]
     optimiser.zero_grad()
     model(torch.ones(1, 3)).square().sum().backward()
     optimiser.step()

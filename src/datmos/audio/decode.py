@@ -1,17 +1,15 @@
-"""Reading audio: only the needed seconds, mono, at the encoder's rate, cropped or tiled to one length."""
+"""Reading audio: only the needed seconds, mono, at the file's own rate, cropped."""
 
 from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from datmos.audio.blocks import BLOCK
 from datmos.audio.decoders import open_sound
 from datmos.audio.ffmpeg import FfmpegSound
 from datmos.audio.libsndfile import SndfileSound
-from datmos.audio.resample import resample
 from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import UnusableAudioError
 
@@ -151,19 +149,3 @@ class Mixer:
             raise UnusableAudioError("silent")
         if float(swings[-1]) < max(SILENCE, CANCELLED * swing):
             raise UnusableAudioError("its channels cancel out: the mono mix is silent")
-
-
-def load_clip(path: Path, audio: AudioParams, sample_rate: int) -> torch.Tensor:
-    """Load one clip for the encoder: the excerpt, resampled, repeated if short.
-
-    Returns:
-        Waveform, float32, shape (round(clip_seconds * sample_rate),).
-
-    Raises:
-        UnusableAudioError: see `read_excerpt`.
-    """
-    samples, header = read_excerpt(path, audio)
-    waveform = resample(torch.from_numpy(samples), header.sample_rate, sample_rate)
-    length = round(audio.clip_seconds * sample_rate)
-    repeats = -(-length // len(waveform))
-    return waveform.repeat(repeats)[:length]

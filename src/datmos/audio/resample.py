@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 
 import torch
-import torchaudio
 from torch import Tensor
 
 ZERO_CROSSINGS, ROLLOFF = 6, 0.99  # torchaudio's defaults: half the length and the cut-off of its filter
@@ -79,6 +78,8 @@ def _half_width(rate: int, new_rate: int) -> int:
 def _resampler(rate: int, new_rate: int) -> Callable[[Tensor], Tensor]:
     if new_rate * (2 * _half_width(rate, new_rate) + rate) > LARGEST_FILTER:
         return partial(_resample_directly, rate=rate, new_rate=new_rate)
+    import torchaudio  # here: most clips have the encoder's rate
+
     # float32 as the function has it: by default the class computes its filter in float64
     transform: Callable[[Tensor], Tensor] = torchaudio.transforms.Resample(rate, new_rate, dtype=torch.float32)
     return transform

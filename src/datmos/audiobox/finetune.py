@@ -31,8 +31,8 @@ from datmos.training.classifier import DomainClassifier
 from datmos.training.curves import Curves
 from datmos.training.domain_labels import DomainLabels
 from datmos.training.keep import BestEpoch
+from datmos.training.optimiser import Adam
 from datmos.training.resume import Resumable, checkpoint_path
-from datmos.training.stateful import OptimiserState
 
 CODE = ("audio", "audiobox", "core", "heads", "training")  # packages that the result depends on
 # of finetune: what a result depends on, next to the strategy and the weights it starts from
@@ -115,9 +115,7 @@ class Finetuning:
         self.classifiers = nn.ModuleList(adversary.classifier for adversary in self.adversaries)
         self.models = nn.ModuleDict({"model": self.model, "classifier": self.classifiers}).to(self.device)
         self.normal_scores = self.model.normalise(training.scores.to(self.device))  # (N, A)
-        self.optimiser = torch.optim.AdamW(
-            self.models.parameters(), finetune.learning_rate, weight_decay=0.0, fused=True
-        )
+        self.optimiser = Adam(self.models.parameters(), finetune.learning_rate, weight_decay=0.0, decoupled=True)
         told = ["task_loss", *adversary_columns(domains.branches)]
         self.told = len(told)  # by every batch; the rest by every epoch
         columns = [*told, "validation_loss", "task_gradient", "adversarial_gradient"]
@@ -130,7 +128,7 @@ class Finetuning:
             validation.scores, domains.labels,
         )  # fmt: skip
         parts = {"models": self.models, "curves": self.curves, "kept": self.kept}
-        self.state = Resumable(path, parts | {"optimiser": OptimiserState(self.optimiser)})
+        self.state = Resumable(path, parts | {"optimiser": self.optimiser})
 
     def run(self, description: str) -> Finetuned:
         """Train all epochs, from the last checkpoint if there is one, with a progress bar.

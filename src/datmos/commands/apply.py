@@ -10,7 +10,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from datmos.core.errors import DatmosError, printable
-from datmos.core.outputs import output_file, writing
 from datmos.params.schema import check_params
 
 # sections whose entries null removes
@@ -52,6 +51,8 @@ def apply_preset(preset: Path, params: Path) -> list[str]:
     Raises:
         DatmosError: a file can't be read, or the result is not valid; then ``params`` is left alone.
     """
+    from datmos.core.outputs import output_file, writing  # here: other commands do without pandas
+
     merged, changes = _read(params), _read(preset)
     lines = list(_merge(merged, changes, ""))
     text = StringIO()

@@ -3,12 +3,8 @@
 import argparse
 from typing import Any
 
-import pandas as pd
-
 from datmos.core.errors import DatmosError, nearest
-from datmos.core.files import write_metrics
 from datmos.core.places import EMBEDDINGS, MANIFEST, METRICS
-from datmos.params.schema import load_params
 
 
 def add_select(commands: Any) -> None:
@@ -37,8 +33,12 @@ def add_select(commands: Any) -> None:
 
 
 def _select(arguments: argparse.Namespace) -> None:
-    # here: `datmos check` needs neither PyTorch nor scikit-learn
+    # here: other commands need none of it
+    import pandas as pd
+
+    from datmos.core.files import write_metrics
     from datmos.core.store import EmbeddingStore
+    from datmos.params.schema import load_params
     from datmos.training.strategy import Study
     from datmos.trials.selection import (
         WARNING,

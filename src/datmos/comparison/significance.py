@@ -138,18 +138,19 @@ def hierarchical_bootstrap(
     values = np.stack(list(predicted.values()))  # (K, R, N)
     seeds, raters = values.shape[1], clips.ratings.shape[1]
     systems, longest = len(clips.counts), int(clips.counts.max())
-    found = {metric: np.empty((rounds, len(values))) for metric in TESTED_METRICS}
+    actual = np.empty((rounds, 1, 1, systems))
+    systems_predicted = np.empty((rounds, *values.shape[:2], systems))  # (rounds, K, R, S): 20 MB of a usual study
     for number in range(rounds):
         drawn = generator.integers(systems, size=systems)
         counts = clips.counts[drawn][:, None]
         rows = clips.starts[drawn][:, None] + (generator.random((systems, longest)) * counts).astype(np.int64)
         weights = (np.arange(longest) < counts) / counts  # (S, longest): as many clips as the system has
         scores = clips.ratings[rows[..., None], generator.integers(raters, size=(*rows.shape, raters))].mean(axis=2)
-        actual = (weights * scores).sum(axis=1)  # (S,)
+        actual[number] = (weights * scores).sum(axis=1)
         own = values[:, generator.integers(seeds, size=seeds)][:, :, rows]  # (K, R, S, longest)
-        systems_predicted = np.einsum("krsc,sc->krs", own, weights)
-        for name, metric in TESTED_METRICS.items():
-            found[name][number] = metric(systems_predicted, actual).mean(axis=1)
+        systems_predicted[number] = np.einsum("krsc,sc->krs", own, weights)
+    # of all draws at once: one by one they would take most of the stage's time
+    found = {name: metric(systems_predicted, actual).mean(axis=2) for name, metric in TESTED_METRICS.items()}
     return {
         strategy: {name: draws[:, index] for name, draws in found.items()}
         for index, strategy in enumerate(predicted)

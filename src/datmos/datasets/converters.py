@@ -1,27 +1,17 @@
 """From the layouts of published rating corpora to ratings.csv, the table of the dataset kind `ratings`.
 
-A new one is a function that returns such a table, and a line of `CONVERTERS`.
+A new one is a function that returns such a table, and a line of `datmos.datasets.corpora.CORPORA`.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from datmos.core.errors import DatmosError, listing
+from datmos.core.registry import find
+from datmos.datasets.corpora import CORPORA, NISQA_ASPECTS, READERS
 
-
-class Converter(NamedTuple):
-    """How one corpus is read."""
-
-    read: Callable[[Path], pd.DataFrame]  # its folder -> columns of ratings.csv
-    aspects: tuple[str, ...]
-    scale: tuple[float, float]  # lowest and highest rating
-    expects: str  # what the folder holds, for messages
-
-
-NISQA_ASPECTS = {"mos": "MOS", "noi": "NOI", "dis": "DIS", "col": "COL", "loud": "LOUD"}
 NISQA_SPLITS = {"TRAIN": "train", "VAL": "valid", "TEST": "eval"}
 VOICEMOS_SPLITS = {"train": ("train", "TRAINSET"), "val": ("valid", "DEVSET"), "test": ("eval", "TESTSET")}
 
@@ -32,10 +22,10 @@ def convert(name: str, folder: Path) -> pd.DataFrame:
     Raises:
         DatmosError: the folder does not hold what the corpus should have.
     """
-    converter = CONVERTERS[name]
     if not folder.is_dir():
-        raise DatmosError(f"{folder}: no such folder; {name} expects {converter.expects}")
-    return converter.read(folder).sort_values("path", ignore_index=True)
+        raise DatmosError(f"{folder}: no such folder; {name} expects {CORPORA[name].expects}")
+    table: pd.DataFrame = find(READERS, name)(folder)
+    return table.sort_values("path", ignore_index=True)
 
 
 def read_nisqa(folder: Path) -> pd.DataFrame:
@@ -45,7 +35,7 @@ def read_nisqa(folder: Path) -> pd.DataFrame:
     is the source, the same in train and valid; a system is a condition of a test database.
     """
     path = folder / "NISQA_corpus_file.csv"
-    table = _read_csv(path, ["db", "con", "filepath_deg", *NISQA_ASPECTS], CONVERTERS["nisqa"].expects)
+    table = _read_csv(path, ["db", "con", "filepath_deg", *NISQA_ASPECTS], CORPORA["nisqa"].expects)
     parts = table["db"].str.extract(r"^NISQA_(TRAIN|VAL|TEST)_(\w+)$")
     if (bad := parts[0].isna()).any():
         names = listing(sorted(set(table.loc[bad, "db"])))
@@ -68,7 +58,7 @@ def read_voicemos(folder: Path) -> pd.DataFrame:
     tables = []
     for name, (split, ratings) in VOICEMOS_SPLITS.items():
         path = lists / "sets" / f"{name}_mos_list.txt"
-        table = _read_lines(path, ["file", "MOS"], CONVERTERS["voicemos"].expects)
+        table = _read_lines(path, ["file", "MOS"], CORPORA["voicemos"].expects)
         single = _read_voicemos_ratings(lists / "sets" / ratings)
         table["MOS_ratings"] = [single.get(file, "") for file in table["file"]]
         tables.append(table.assign(split=split))
@@ -113,14 +103,3 @@ def _read_text(path: Path, expects: str, **options: Any) -> pd.DataFrame:
         return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", **options)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DatmosError(f"{path}: not UTF-8 text of comma-separated values: {error}") from None
-
-
-CONVERTERS = {
-    "nisqa": Converter(
-        read_nisqa, tuple(NISQA_ASPECTS.values()), (1, 5), "the unpacked NISQA Corpus, with NISQA_corpus_file.csv"
-    ),
-    "voicemos": Converter(
-        read_voicemos, ("MOS",), (1, 5),
-        "DATA/ of VoiceMOS 2022's main track, with sets/train_mos_list.txt, val_ and test_mos_list.txt, and wav/",
-    ),
-}  # fmt: skip

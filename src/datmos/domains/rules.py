@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import normalized_mutual_info_score
 
 from datmos.core.errors import DatmosError
 from datmos.core.registry import find
@@ -81,6 +80,8 @@ def clip_points(clips: pd.DataFrame, store: EmbeddingStore, params: DomainParams
 
 
 def _summarise(labels: np.ndarray, clips: pd.DataFrame) -> dict[str, Any]:
+    from sklearn.metrics import normalized_mutual_info_score  # here: stages that train have this file, and no need
+
     sizes = np.bincount(labels)
     return {
         "domains": len(sizes),

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from datmos.audio.decode import load_clip
 from datmos.audio.settings import AudioParams
 from datmos.audio.source import unchanged
 from datmos.audio.unusable import UnusableAudioError
+from datmos.audio.waveform import load_clip
 from datmos.core.batch_size import BatchSize
 from datmos.core.errors import DatmosError
 from datmos.core.files import file_digest

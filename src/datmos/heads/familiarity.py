@@ -11,6 +11,7 @@ from datmos.core.errors import DatmosError
 from datmos.core.tensors import TensorKind, read_kinds, read_tensors, save_tensors
 
 CLUSTERS = 8  # at most; fixed, so that `kmeans.k` does not retrain strategies that know no clusters
+STARTS = 20  # of K-means; the best is kept
 FILE = "familiarity.safetensors"
 
 
@@ -19,7 +20,7 @@ class Familiarity(NamedTuple):
 
     mean: np.ndarray  # (D,) float64, of the train clips
     std: np.ndarray  # (D,)
-    centres: np.ndarray  # (K, D), of K-means on standardised channels
+    centres: np.ndarray  # (K, D), of K-means on standardised channels, none of them empty
     validation: np.ndarray  # (N,) ascending: distances of the validation clips
 
     def distance(self, pooled: np.ndarray) -> np.ndarray:
@@ -36,15 +37,17 @@ class Familiarity(NamedTuple):
 
 def fit_familiarity(train: np.ndarray, validation: np.ndarray) -> Familiarity:
     """Describe the train clips by time means of their embeddings, (N, D) each."""
-    from sklearn.cluster import KMeans  # here: scoring, which starts often, needs no scikit-learn
+    # scipy's and not scikit-learn's, which takes longer to import than a small training takes. Here, since scoring
+    # needs neither
+    from scipy.cluster.vq import kmeans
 
     points = train.astype(np.float64)
     mean, std = points.mean(axis=0), points.std(axis=0)
     std = np.where(std > 1e-3 * np.median(std), std, 1.0)  # a channel that hardly varies tells nothing
     points = (points - mean) / std
     with threadpool_limits(1):  # threads add up centres in the order they finish: not the same bits every time
-        fitted = KMeans(min(CLUSTERS, len(points)), n_init=4, random_state=0).fit(points)
-    found = Familiarity(mean, std, fitted.cluster_centers_, np.empty(0))
+        centres, _ = kmeans(points, min(CLUSTERS, len(points)), iter=STARTS, rng=0)
+    found = Familiarity(mean, std, centres, np.empty(0))
     return found._replace(validation=np.sort(found.distance(validation)))
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datmos.audio.source import file_facts
-from datmos.core.clips import check_aspect_names
+from datmos.core.aspects import check_aspect_names
 from datmos.core.errors import DatmosError, printable
 from datmos.core.outputs import writing
 from datmos.scoring.inputs import ListedClip

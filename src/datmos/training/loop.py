@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -30,9 +29,10 @@ from datmos.training.keep import make_keep
 from datmos.training.losses import scale_of
 from datmos.training.mixup import make_batches
 from datmos.training.objective import Batch, Setup, Term, make_terms
+from datmos.training.optimiser import Adam
 from datmos.training.resume import Resumable, checkpoint_path
 from datmos.training.settings import StrategyParams, TrainParams
-from datmos.training.stateful import OptimiserState, Streams
+from datmos.training.stateful import Streams
 from datmos.training.task import Task
 
 CODE = ("core", "heads", "training")  # packages that the result depends on
@@ -102,10 +102,8 @@ class Training:
         self.task = cast(Task, self.terms["task"])
         trained = {name: model for term in self._each_term() for name, model in term.models().items()}
         self.models = nn.ModuleDict({"head": self.head} | trained)
-        optimiser = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[train.optimiser]
-        self.optimiser = optimiser(
-            self.models.parameters(), train.learning_rate, weight_decay=strategy.l2, fused=True
-        )
+        decoupled = train.optimiser == "adamw"
+        self.optimiser = Adam(self.models.parameters(), train.learning_rate, strategy.l2, decoupled)
         self.orders, self.noise = _streams("order", seeds), _streams("dropout", seeds, device)
         columns = [name for term in self._each_term() for name in term.columns]
         self.curves = Curves(seeds, [*columns, "validation_loss"], "train.learning_rate")
@@ -117,7 +115,7 @@ class Training:
         self.state = Resumable(
             path,
             {
-                "head": self.head, "terms": self.terms, "optimiser": OptimiserState(self.optimiser),
+                "head": self.head, "terms": self.terms, "optimiser": self.optimiser,
                 "curves": self.curves, "kept": self.kept, "batches": self.batches,
                 "streams": Streams({"order": self.orders, "dropout": self.noise}),
             },
@@ -187,9 +185,9 @@ class Training:
             scores = self.validation.scores[places].to(self.device).expand(len(self.seeds), -1, -1)
             total += self.task.losses(predicted, scores).sum(dim=1).double().cpu()
             means.append(predicted.mean.cpu())
-        predictions, first = torch.cat(means, dim=1), self.validation.scores[:, 0].numpy()
-        ranks = [float(spearmanr(own[:, 0].numpy(), first).statistic) for own in predictions]
-        return total / len(self.validation.rows), torch.tensor(ranks, dtype=torch.float64), predictions
+        predictions = torch.cat(means, dim=1)
+        ranks = rank_correlation(predictions[:, :, 0], self.validation.scores[:, 0])
+        return total / len(self.validation.rows), ranks, predictions
 
     def _each_term(self) -> Iterator[Term]:
         return cast(Iterator[Term], iter(self.terms.values()))
@@ -199,6 +197,17 @@ def shuffled(count: int, batch_size: int, streams: Sequence[torch.Generator]) ->
     """Cut an epoch into batches: yields places 0..count-1, int64, (M, B), an order for each of the M streams."""
     orders = torch.stack([torch.randperm(count, generator=stream) for stream in streams])
     yield from orders.split(batch_size, dim=1)
+
+
+def rank_correlation(predicted: Tensor, actual: Tensor) -> Tensor:
+    """Spearman's correlation of every member's predictions (M, N) with scores (N,): float64, (M,); NaN if constant.
+
+    pandas ranks as scipy.stats does, which takes longer to import than a small training takes.
+    """
+    table = pd.DataFrame(torch.cat([predicted, actual[None]]).numpy()).rank(axis=1)
+    centred = torch.from_numpy(table.sub(table.mean(axis=1), axis=0).to_numpy(copy=True))
+    ours, theirs = centred[:-1], centred[-1]
+    return (ours @ theirs) / (ours.square().sum(dim=1) * theirs.square().sum()).sqrt()
 
 
 def clip_gradients(parameters: Sequence[Tensor], limit: float) -> None:

@@ -6,8 +6,6 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-ADAM = ("step", "exp_avg", "exp_avg_sq")  # what Adam and AdamW keep of a parameter
-
 
 class Stateful(Protocol):
     """A part of a training that changes: modules are such parts, and what else has these two methods."""
@@ -25,40 +23,6 @@ class Growing(Stateful, Protocol):
 
     def expected_state(self, found: Mapping[str, Tensor], epoch: int) -> Mapping[str, Tensor]:
         """Return tensors with the names, types and shapes of the state after ``epoch``, if ``found`` can be it."""
-
-
-class OptimiserState:
-    """An optimiser as a `Stateful`: its moments by names ``<parameter>.<name>``."""
-
-    def __init__(self, optimiser: torch.optim.Optimizer) -> None:
-        self._optimiser = optimiser
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return the moments."""
-        return {
-            f"{parameter}.{name}": value
-            for parameter, values in self._optimiser.state_dict()["state"].items()
-            for name, value in values.items()
-        }
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take them up."""
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in state.items():
-            parameter, name = key.split(".")
-            moments.setdefault(int(parameter), {})[name] = value
-        self._optimiser.load_state_dict(self._optimiser.state_dict() | {"state": moments})
-
-    def expected_state(self, found: Mapping[str, Tensor], epoch: int) -> dict[str, Tensor]:
-        """Return Adam's moments, as large as their parameters. Parameters without gradients have none."""
-        parameters = [one for group in self._optimiser.param_groups for one in group["params"]]
-        used = {key.partition(".")[0] for key in found} or {str(number) for number in range(len(parameters))}
-        return {
-            f"{number}.{name}": torch.zeros(()) if name == "step" else parameter
-            for number, parameter in enumerate(parameters)
-            for name in ADAM
-            if str(number) in used
-        }
 
 
 class Streams:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from datmos.core.clips import MANIFEST_COLUMNS, RESERVED, ROW_COLUMNS, check_aspect_names
+from datmos.core.aspects import MANIFEST_COLUMNS, RESERVED, ROW_COLUMNS, check_aspect_names
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED))
