@@ -5,9 +5,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 export PATH := $(abspath $(VENV))/bin:$(PATH)
-# Two processes share the tests. End-to-end tests mostly wait for `dvc` and imports, which use one core; more than
-# two would each build a project first. One that has nothing left to do takes over half of the other's.
-PYTEST := pytest -n 2 --dist worksteal
+# Two processes share the tests, the longest first, and each fetches one when it has done one: they end together.
+PYTEST := pytest -n 2 --dist load --maxschedchunk 1
 
 .PHONY: run test fast lint
 

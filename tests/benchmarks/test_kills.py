@@ -9,6 +9,7 @@ from helpers.places import REPOSITORY
 
 
 @pytest.mark.e2e
+@pytest.mark.takes(50)
 def test_after_kills_every_command_ends_with_the_same_bytes() -> None:
     command = [sys.executable, str(REPOSITORY / "benchmarks/kills.py"), "--kills", "3"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)

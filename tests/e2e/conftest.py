@@ -1,6 +1,8 @@
-"""A tiny project for each worker, built from nothing and used by all its end-to-end tests."""
+"""A tiny project, built from nothing once a run: tests that only look share it, tests that change it get a copy.
 
-import json
+It is built by fresh processes. In the copies stages are forked from a process that has done their imports.
+"""
+
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,49 +10,30 @@ import pytest
 from filelock import FileLock
 
 from helpers.project import Project, make_project
+from helpers.warm_python import warm_python
 
 
 @pytest.fixture(scope="session")
-def common(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The folder that all workers of this run share."""
+def built(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
+    """The project after `dvc repro`, which all processes of this run share: for looking only."""
     own = tmp_path_factory.getbasetemp()
-    return own if worker_id == "master" else own.parent
+    folder = (own if worker_id == "master" else own.parent) / "project"
+    done = folder.with_suffix(".done")
+    with FileLock(folder.with_suffix(".lock")):
+        if not done.is_file():
+            make_project(folder)
+            done.touch()
+    return Project(folder)
 
 
 @pytest.fixture(scope="session")
-def number(worker_id: str) -> int:
-    """Which project is this worker's: nobody else's tests touch it."""
-    return int(worker_id.removeprefix("gw")) if worker_id != "master" else 0
-
-
-@pytest.fixture(scope="session")
-def built(common: Path, number: int) -> Project:
-    """The project after `dvc repro`; use `project`, which puts it back afterwards."""
-    return Project(build(common, number).with_suffix(""))
+def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a `python` that starts at once."""
+    with warm_python(tmp_path_factory.mktemp("python")) as folder:
+        yield folder
 
 
 @pytest.fixture
-def project(built: Project) -> Iterator[Project]:
-    """The project after `dvc repro`, put back after the test."""
-    yield built
-    built.go_back()
-
-
-@pytest.fixture
-def fresh_runs(common: Path, number: int) -> list[dict[str, str]]:
-    """What `dvc repro` wrote in this worker's project, and in another that was built from nothing too.
-
-    The other one is another worker's wherever there is one, so that nothing is built for this alone.
-    """
-    return [json.loads(build(common, n).read_text()) for n in (number, 1 if number == 0 else 0)]
-
-
-def build(common: Path, number: int) -> Path:
-    """Build a project unless some worker has; returns the file beside it that says what was written."""
-    written = common / f"project_{number}.json"
-    with FileLock(written.with_suffix(".lock")):
-        if not written.is_file():
-            project = make_project(written.with_suffix(""))
-            lock = (project.folder / "dvc.lock").read_text()
-            written.write_text(json.dumps({"dvc.lock": lock} | project.outputs()))
-    return written
+def project(built: Project, python: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the project after `dvc repro`, for one test alone; its folder is not in that of the test."""
+    return built.copy(tmp_path_factory.mktemp("copy") / "project", python)

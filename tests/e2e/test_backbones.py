@@ -18,7 +18,7 @@ from helpers.project import Project
 from helpers.tiny_encoders import checkpoint
 
 pytestmark = pytest.mark.e2e
-TUNED = ["audiobox_baseline", "audiobox_dat_source", "audiobox_dat_kmeans"]
+TUNED = ["audiobox_baseline", "audiobox_dat_kmeans"]  # of the preset's three: the other differs in a rule
 
 
 def switch_on(project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +32,8 @@ def switch_on(project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch) -
     path = project.folder / "params.yaml"
     params = yaml.safe_load(path.read_text())
     params["finetune"] |= yaml.safe_load((project.folder / "presets/paper.yaml").read_text())["finetune"]
-    params["finetune"] |= {"encoder": str(encoder), "epochs": 2, "learning_rate": 1.0e-3, "mlp_layers": 2}
+    params["finetune"] |= {"encoder": str(encoder), "epochs": 6, "learning_rate": 1.0e-3, "mlp_layers": 2}
+    del params["finetune"]["strategies"]["audiobox_dat_source"]
     params["finetune"]["published"]["audiobox"] |= {"model": str(published), "revision": None}
     path.write_text(yaml.safe_dump(params, sort_keys=False))
 
@@ -43,6 +44,7 @@ def change(project: Project, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 
 
+@pytest.mark.takes(80)
 def test_the_second_backbone_beside_the_first(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,7 +62,7 @@ def test_the_second_backbone_beside_the_first(
         assert all(f"| {one} |" in text for one in TUNED)
         assert "| audiobox |" not in text
     against = json.loads((project.folder / "metrics/significance.json").read_text())["against"]
-    assert set(against["audiobox_baseline"]["PQ"]) == {"audiobox_dat_source", "audiobox_dat_kmeans"}
+    assert set(against["audiobox_baseline"]["PQ"]) == {"audiobox_dat_kmeans"}
     assert set(TUNED) <= set(against["multigauss"]["PQ"])
     report = (project.folder / "plots/report.html").read_text()
     assert "plots/backbones/audiobox_baseline.png" in report
@@ -69,17 +71,11 @@ def test_the_second_backbone_beside_the_first(
     others = pd.read_parquet(project.folder / "data/domains/kmeans.parquet")["domain"]
     assert clusters.nunique() == 3
     assert pd.crosstab(clusters, others).gt(0).sum().sum() > 3  # of its own encoder: not the clusters of the other
-    curves = pd.read_csv(project.folder / "plots/training/audiobox_dat_source.csv")
+    curves = pd.read_csv(project.folder / "plots/training/audiobox_dat_kmeans.csv")
     assert (curves["adversarial_gradient"] > 0).all()
-    assert project.stages_run("dvc", "repro") == set()
-    change(project, "lambda: 0.5", "lambda: 0.3")  # in both backbones
-    dry = re.findall(r"Running stage '([^']+)'", project.run("dvc", "repro", "--dry").stdout)
-    assert set(dry) & of_each == {"finetune@audiobox_dat_source"}
 
-    change(project, "epochs: 2\n  batch_size: 16", "epochs: 12\n  batch_size: 16")
     models = project.folder / "data/finetuned/audiobox_dat_kmeans"
     command = ["python", "stages/finetune.py", "audiobox_dat_kmeans"]
-    project.run(*command)
     whole = {file.name: file.read_bytes() for file in models.iterdir()}
     checkpoints = project.folder / ".cache/training"
     process = project.start(*command)
@@ -93,6 +89,11 @@ def test_the_second_backbone_beside_the_first(
     assert "seed 0:   0%" not in resumed  # it does not begin anew
     assert {file.name: file.read_bytes() for file in models.iterdir()} == whole
     assert list(checkpoints.iterdir()) == []
+    assert project.stages_run("dvc", "repro") == set()
+    change(project, "lambda: 0.1", "lambda: 0.3")  # in both backbones
+    dry = re.findall(r"Running stage '([^']+)'", project.run("dvc", "repro", "--dry").stdout)
+    assert set(dry) & of_each == {"finetune@audiobox_dat_kmeans"}
+    change(project, "lambda: 0.3", "lambda: 0.1")
 
     alone = pd.read_csv(models / "curves.csv")
     # not accelerate launch: on a CPU it starts a single process, whatever --num_processes says
@@ -105,7 +106,7 @@ def test_a_model_that_does_not_predict_the_aspects(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     switch_on(project, tmp_path, monkeypatch)
-    change(project, "- PQ\n  - PC\n  - CE\n  - CU", "- PQ\n  - XX")
+    change(project, "- PQ\n  - PC", "- PQ\n  - XX")
     result = project.run("python", "stages/published.py", "audiobox", check=False)
     assert "predicts CE, CU, PC, PQ; data.aspects has XX" in result.stderr
     assert "Traceback" not in result.stderr

@@ -11,8 +11,10 @@ from pathlib import Path
 import yaml
 
 from helpers.places import REPOSITORY
+from helpers.warm_python import INTERPRETED
 
 TINY = {
+    "data": {"aspects": ["PQ", "PC"]},
     "corpus": {
         "train_per_source": 4,
         "valid_per_source": 2,
@@ -32,17 +34,22 @@ TINY = {
 
 
 class Project:
-    """A repository on disk and the commands a user types in it."""
+    """A repository on disk and the commands a user types in it.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        folder: of the repository.
+        python: a folder with a `python` that stages are run by (`helpers.warm_python`); None for that of the tests.
+    """
+
+    def __init__(self, folder: Path, python: Path | None = None) -> None:
+        self.folder, self.python = folder, python
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a command; `dvc` and `python` are those that run the tests."""
+        """Run a command; `dvc` is that of the tests."""
         result = subprocess.run(
             command,
             cwd=self.folder,
-            env=self._environment(),
+            env=self._environment(self.python),
             capture_output=True,
             text=True,
             errors="replace",
@@ -53,15 +60,17 @@ class Project:
         return result
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
-        """Start a command and do not wait for it."""
+        """Start a command and do not wait for it; `python` is a fresh one, which can be killed."""
+        environment = self._environment(None)
         return subprocess.Popen(
-            command, cwd=self.folder, env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
-    def _environment(self) -> dict[str, str]:
-        bin_folder = Path(sys.executable).parent
+    def _environment(self, python: Path | None) -> dict[str, str]:
+        folders = [python, Path(sys.executable).parent, os.environ["PATH"]]
         return os.environ | {
-            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join(str(folder) for folder in folders if folder is not None),
+            **INTERPRETED,
             "HF_HUB_OFFLINE": "1",  # a hub is never reached, whatever the machine
             **{
                 f"GIT_{role}_{key}": "test@example.org"
@@ -84,12 +93,15 @@ class Project:
         ]
         return {str(f.relative_to(self.folder)): hashlib.md5(f.read_bytes()).hexdigest() for f in files}
 
-    def go_back(self) -> None:
-        """Return to the committed state, from git and from DVC's cache."""
-        self.run("git", "checkout", "--quiet", "--force", ".")
-        # of strategies that were added, and whatever else tests left; DVC brings its own back
-        self.run("git", "clean", "--quiet", "-d", "-x", "--force", "metrics", "plots", "data")
-        self.run("dvc", "checkout", "--quiet", "--force")
+    def outs(self) -> dict[str, dict[str, str]]:
+        """Hashes of the outputs of every stage in dvc.lock, by path."""
+        stages = yaml.safe_load((self.folder / "dvc.lock").read_text())["stages"]
+        return {stage: {out["path"]: out["md5"] for out in own["outs"]} for stage, own in stages.items()}
+
+    def copy(self, folder: Path, python: Path) -> "Project":
+        """Copy everything, git's and DVC's folders too: nothing is shared, whatever a test does to its copy."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder, python)
 
 
 def make_project(folder: Path) -> Project:
@@ -105,7 +117,7 @@ def make_project(folder: Path) -> Project:
     params = yaml.safe_load((folder / "params.yaml").read_text())
     for section, values in TINY.items():
         params[section] = params[section] | values if isinstance(values, dict) else values
-    for name in ("high_dropout", "dat_random"):  # more of the same kind
+    for name in ("l2", "high_dropout", "dat_random"):  # more of the same kind
         del params["strategies"][name]
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     project = Project(folder)

@@ -1,7 +1,6 @@
 """`datmos score` with the model of `helpers.loudness`, in this process or in one of its own."""
 
 import json
-import signal
 import subprocess
 import sys
 from typing import Any
@@ -29,8 +28,6 @@ def start(*arguments: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[st
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
-        # a shell starts what it runs in the background deaf to Ctrl-C, and tests may be run so
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

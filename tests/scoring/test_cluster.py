@@ -21,6 +21,7 @@ PATIENCE = 180  # seconds, on a busy machine
 
 
 @pytest.mark.e2e
+@pytest.mark.takes(60)
 def test_killed_and_resumed_it_gives_the_rows_of_an_ordinary_run(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the extra datmos[ray] is not installed")
     for number in range(CLIPS - 1):

@@ -28,6 +28,7 @@ def test_too_few_clips_for_the_neighbours():
 
 # blobs are separate parts of the graph of neighbours, which the first layout warns about
 @pytest.mark.filterwarnings("ignore:Graph is not fully connected")
+@pytest.mark.takes(16)
 def test_umap_repeats_itself_and_keeps_blobs_apart(recwarn):
     rng = np.random.default_rng(0)
     h = np.concatenate([rng.normal(20.0 * blob, 1.0, size=(30, 8)) for blob in range(3)])

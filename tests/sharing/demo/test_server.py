@@ -275,5 +275,8 @@ def test_nor_when_it_is_interrupted_or_ended(ending: signal.Signals, tmp_path: P
         assert path.is_relative_to(tmp_path)
         assert path.is_file()
         run.send_signal(ending)
-        assert run.wait(30) == 0
+        try:
+            assert run.wait(30) == 0
+        finally:
+            run.kill()  # else a demo that goes on is waited for, for ever
     assert list(tmp_path.glob("datmos-demo-*")) == []
