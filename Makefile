@@ -1,6 +1,6 @@
 # make run   set up .venv and run the whole pipeline on the embedded default
 # make test  set up .venv and run the linter, the type checker and all tests
-# make fast  the tests without the end-to-end ones
+# make fast  the same with the quick tests alone
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,7 +17,7 @@ test: lint
 	$(PYTEST)
 
 fast: lint
-	$(PYTEST) -m "not e2e"
+	$(PYTEST) -m "not e2e and not takes"
 
 lint: $(VENV)/.test
 	ruff format --check .

@@ -40,6 +40,7 @@ def both(theirs: Any, ours: AudioboxModel, waves: torch.Tensor, mask: torch.Tens
 
 
 @pytest.mark.parametrize("samples", [400, 3_200, 16_000, 16_013, 40_000, 160_000])
+@pytest.mark.takes(2)
 def test_same_outputs_for_every_length(theirs: Any, samples: int) -> None:
     ours = converted(theirs, ARGUMENTS | {"target_transform": TRANSFORM})
     expected, found = both(theirs, ours, torch.randn(2, samples), None)
@@ -78,6 +79,7 @@ def test_every_weight_is_used(theirs: Any) -> None:
     assert sum(value.numel() for value in ours.parameters()) == count
 
 
+@pytest.mark.takes(2)
 def test_same_ratings_of_files_as_its_own_predictor(theirs: Any, tmp_path: Path) -> None:
     """Windows of 10 s, the last one padded, weighted by their length; both file formats; de-normalised."""
     paths = []

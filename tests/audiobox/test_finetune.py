@@ -88,6 +88,7 @@ class KilledError(Exception):
     pass
 
 
+@pytest.mark.takes(2)
 def test_a_killed_training_ends_with_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With dropout, and killed in the middle of an epoch."""
     monkeypatch.chdir(tmp_path)
@@ -131,6 +132,7 @@ def test_a_damaged_checkpoint_is_reported_by_the_first_process(
     assert capsys.readouterr().err.count(f"{one.state.path}: this checkpoint is damaged") == 1
 
 
+@pytest.mark.takes(2)
 def test_it_learns_and_keeps_the_best_epoch(made: Made) -> None:
     result = session(made, lambda_=0.0, epochs=12).run("test")
     curves = result.curves

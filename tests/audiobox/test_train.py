@@ -68,6 +68,7 @@ def test_clusters_are_of_the_encoders_own_time_means(made: Made) -> None:
     assert summary["kmeans"]["domains"] == 2
 
 
+@pytest.mark.takes(4)
 def test_trained_saved_and_predicted(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     published = save_checkpoint_pt(meta_model(monkeypatch), made.folder / "checkpoint.pt")
     params = params_of(made, published={"meta": {"model": str(published)}})

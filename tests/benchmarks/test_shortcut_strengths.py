@@ -59,6 +59,7 @@ def make_run(folder: Path, strength: float, **corpus: int) -> tuple[pd.DataFrame
     return manifest, predictions
 
 
+@pytest.mark.takes(3)
 def test_values_are_those_of_the_library(script: ModuleType, tmp_path: Path) -> None:
     manifest, predictions = make_run(tmp_path / "run", 1.0)
     _, rows = script.summarise_run(tmp_path / "run")
@@ -105,6 +106,7 @@ def test_intervals_are_as_wide_as_theory_says(script: ModuleType) -> None:
     assert high - low == pytest.approx(3.92 * np.sqrt(2 / systems), rel=0.15)
 
 
+@pytest.mark.takes(3)
 def test_files_of_two_strengths(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, strength in (("b", 1.0), ("a", 0.0)):
         make_run(tmp_path / name, strength)

@@ -98,6 +98,7 @@ def test_null_removes_a_strategy(params: Path, tmp_path: Path) -> None:
         ("[" * 5000, ["preset.yaml", "not valid YAML"]),
     ],
 )
+@pytest.mark.takes(6)
 def test_what_is_not_valid_changes_nothing(content: str, words: list[str], params: Path, tmp_path: Path) -> None:
     preset, before = tmp_path / "preset.yaml", params.read_text()
     preset.write_text(content)

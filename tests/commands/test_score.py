@@ -106,6 +106,7 @@ def test_a_list_on_standard_input(
     assert [row["path"] for row in rows(capsys.readouterr().out)] == ["in/2.wav", "in/0.wav"]
 
 
+@pytest.mark.takes(3)
 def test_names_as_find_print0_gives_them(clips: list[str]) -> None:
     Path("in/0.wav").rename("in/new\nline.wav")
     process = start("-", "--format", "jsonl")
@@ -138,6 +139,7 @@ def test_a_bad_row_of_a_list_is_one_bad_row(
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
+@pytest.mark.takes(6)
 def test_names_do_not_steer_the_terminal(kind: str, clips: list[str]) -> None:
     name = "in/\x1b]0;title\x07\u202e.wav"
     Path("in/0.wav").rename(name)
@@ -272,6 +274,7 @@ def test_what_is_wrong(
     assert printed.out == ""
 
 
+@pytest.mark.takes(3)
 def test_every_hostile_file_gets_a_row(
     model: LoudnessModel, shared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -314,6 +317,7 @@ def test_which_model_is_taken_when_none_is_named(
     assert asked == ["dat_source", "multigauss"]
 
 
+@pytest.mark.takes(4)
 def test_a_reader_may_leave(clips: list[str]) -> None:
     Path("many.txt").write_text("in/0.wav\n" * 5000)
     process = start("many.txt")
@@ -327,6 +331,7 @@ def test_a_reader_may_leave(clips: list[str]) -> None:
     assert "BrokenPipe" not in errors
 
 
+@pytest.mark.takes(4)
 def test_a_full_disk_behind_standard_output_is_one_message(clips: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         process = start("in/0.wav", stdout=full.fileno())
@@ -347,6 +352,7 @@ def test_a_run_that_is_stopped_before_its_first_row_promises_nothing(
     assert [path.name for path in Path().iterdir()] == ["in"]
 
 
+@pytest.mark.takes(4)
 def test_ctrl_c_ends_a_run_cleanly(clips: list[str]) -> None:
     for number in range(3000):
         Path(f"in/link{number}.wav").hardlink_to("in/2.wav")

@@ -81,6 +81,7 @@ def test_a_wrong_option_leaves_nothing_to_go_on_with(model: LoudnessModel, clips
     assert datmos("in/0.wav", "--output", "a.csv") == 0
 
 
+@pytest.mark.takes(3)
 def test_two_runs_do_not_share_an_output(
     model: LoudnessModel, clips: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

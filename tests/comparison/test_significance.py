@@ -88,6 +88,7 @@ TESTS = {
 
 
 @pytest.mark.parametrize("name", TESTS)
+@pytest.mark.takes(3)
 def test_size_and_power(name: str) -> None:
     """Without a difference 5% of 1,000 studies find one (binomial 99.9% interval); power rises with the effect."""
     generator = np.random.default_rng(1)
@@ -120,6 +121,7 @@ def test_bootstrap_of_perfect_predictions() -> None:
     np.testing.assert_allclose(found["exact"]["srcc"], 1.0)
 
 
+@pytest.mark.takes(2)
 def test_bootstrap_draws_each_level() -> None:
     """Systems of unlike sizes: the mean squared score is what nested sampling makes of each level's variance."""
     counts = np.array([3, 5, 2, 8])
@@ -138,6 +140,7 @@ def test_bootstrap_draws_each_level() -> None:
     assert squares.mean() == pytest.approx(np.mean(expected), rel=0.02)
 
 
+@pytest.mark.takes(5)
 def test_bootstrap_interval_covers_the_truth() -> None:
     """Difference in MSE of two predictors whose errors are known: about 95% of 95% intervals hold it."""
     generator = np.random.default_rng(2)

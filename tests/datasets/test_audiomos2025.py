@@ -34,6 +34,7 @@ def test_the_full_lists(lists: Path) -> None:
     assert (table["missing"] != "").all()  # there is no audio beside the lists
 
 
+@pytest.mark.takes(2)
 def test_a_constant_and_the_ceilings_are_those_of_the_design(lists: Path) -> None:
     table = read_audiomos2025(lists, list(ASPECTS))
     for aspect, expected in {"PQ": 1.319, "PC": 1.761, "CE": 2.874, "CU": 2.515}.items():

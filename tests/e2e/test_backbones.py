@@ -32,7 +32,7 @@ def switch_on(project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch) -
     path = project.folder / "params.yaml"
     params = yaml.safe_load(path.read_text())
     params["finetune"] |= yaml.safe_load((project.folder / "presets/paper.yaml").read_text())["finetune"]
-    params["finetune"] |= {"encoder": str(encoder), "epochs": 6, "learning_rate": 1.0e-3, "mlp_layers": 2}
+    params["finetune"] |= {"encoder": str(encoder), "epochs": 4, "learning_rate": 1.0e-3, "mlp_layers": 2}
     del params["finetune"]["strategies"]["audiobox_dat_source"]
     params["finetune"]["published"]["audiobox"] |= {"model": str(published), "revision": None}
     path.write_text(yaml.safe_dump(params, sort_keys=False))

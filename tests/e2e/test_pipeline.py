@@ -309,12 +309,12 @@ def test_the_papers_run_on_its_lists_with_stand_in_audio(project: Project, tmp_p
     (root / "AES_PAM.jsonl").symlink_to(shared / "aes-natural/AES_PAM.jsonl")
     write_audio(root / "audio", [*names[1:], *pam_paths(shared / "aes-natural")[::25]])
     project.run("python", "-m", "datmos.commands.main", "apply", "presets/paper.yaml")
-    kinds = ["multigauss", "dat_source", "drasp"]
+    kinds, model = ["multigauss", "dat_source", "drasp"], checkpoint(tmp_path / "model", "xls-r")
     preset = yaml.safe_load((project.folder / "params.yaml").read_text())["strategies"]
     assert set(kinds) < set(preset)
     small = tmp_path / "small.yaml"
     small.write_text(
-        "encoder: {kind: distillmos, model: null, revision: null, layer: null}\naudio: {clip_seconds: 2.0}\n"
+        f"encoder: {{model: {model}, revision: null, layer: 2}}\naudio: {{clip_seconds: 2.0}}\n"
         "train: {epochs: 2}\nseeds: [0, 1]\ngranularity: {strategies: []}\numap: {strategies: [dat_source]}\n"
         "evaluate: {references: [ridge]}\nevaluation_sets: {pam: {max_excluded: 0.97}}\n"
         # one of a kind: plain, with an adversary, with another head

@@ -58,6 +58,7 @@ def simulated(seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     return manifest.assign(PQ=ratings.mean(axis=1), PQ_ratings=list(ratings)), clips, systems
 
 
+@pytest.mark.takes(2)
 def test_the_truth_scores_what_the_ceiling_says() -> None:
     """The ceilings of simulated studies are, on average, what their true scores reach."""
     differences = []

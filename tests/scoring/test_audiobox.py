@@ -31,6 +31,7 @@ def clips(tmp_path: Path) -> list[Path]:
     return paths
 
 
+@pytest.mark.takes(2)
 def test_published_models_score_as_their_own_predictor(
     clips: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
+import pytest
 
 from datmos.audio.blocks import Blocks
 from datmos.scoring.engine import Engine, Item, ScoringPlan
@@ -56,6 +57,7 @@ print(strike)
 """
 
 
+@pytest.mark.takes(4)
 def test_an_interrupt_at_any_step_ends_it() -> None:
     command = [sys.executable, "-c", EVERY_STEP, str(REPOSITORY / "tests")]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

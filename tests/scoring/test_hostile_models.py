@@ -233,6 +233,7 @@ def test_the_good_ones_are_loaded(kind: str, models: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name", "harm"), CASES, ids=[f"{kind}: {name[:60]}" for kind, name, _ in CASES])
+@pytest.mark.takes(4)
 def test_a_hostile_model_ends_in_one_sentence(
     kind: str, name: str, harm: Harm, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -261,6 +261,7 @@ PEAK_MEMORY = Path("/proc/self/clear_refs")
 
 
 @pytest.mark.skipif(not PEAK_MEMORY.exists(), reason="Linux tells a process's peak memory")
+@pytest.mark.takes(2)
 def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     path = tmp_path / "long.flac"
     with soundfile.SoundFile(path, "w", 24_000, 1) as file:  # 20 minutes: 115 MB as samples, 77 MB more at 16 kHz

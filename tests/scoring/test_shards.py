@@ -64,6 +64,7 @@ def test_a_clip_is_looked_for_beside_the_manifest_then_where_the_run_began(
     assert [clip.path for clip in sharding.read(0)] == [tmp_path / "lists/beside.wav", tmp_path / "here.wav"]
 
 
+@pytest.mark.takes(3)
 def test_shards_have_the_rows_of_an_ordinary_run(clips: Path, tmp_path: Path) -> None:
     asked = options(tmp_path / "model", clips)
     score_to_file(asked, "parquet", tmp_path / "whole.parquet", resume=False)
@@ -100,6 +101,7 @@ def test_a_manifest_whose_paths_are_no_text_is_refused(column: list[Any], tmp_pa
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"[" * 100_000, b'{"scored": 3}', bytes(range(256))])
+@pytest.mark.takes(2)
 def test_a_damaged_note_or_shard_is_computed_again(damage: bytes, clips: Path, tmp_path: Path) -> None:
     asked = options(tmp_path / "model", clips)
     sharding = cut_manifest(clips, tmp_path / "out", 3)
@@ -150,6 +152,7 @@ def test_a_wrong_option_makes_no_folder(clips: Path, tmp_path: Path, monkeypatch
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.takes(2)
 def test_what_is_done_is_not_done_again(clips: Path, tmp_path: Path) -> None:
     asked = options(tmp_path / "model", clips, minima={"PQ": 0.0})
     sharding = cut_manifest(clips, tmp_path / "out", 3)

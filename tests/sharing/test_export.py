@@ -352,6 +352,7 @@ def test_the_lock_is_written_anew_by_the_helper(run: Path) -> None:
     assert describe_provenance(run, "dat", run / "data/models/dat")["dvc"]["differs"] == []
 
 
+@pytest.mark.takes(8)
 def test_the_command_lists_what_it_wrote_and_what_is_odd(run: Path) -> None:
     command = [sys.executable, "-c", "from datmos.commands.main import main; main()", "export"]
     said = subprocess.run([*command, "dat"], cwd=run, capture_output=True, text=True, check=True).stdout

@@ -43,6 +43,7 @@ def mixture(gaussian: Gaussian) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", [name for name in HEADS if name != "aesa"])  # slow: below, with another head
+@pytest.mark.takes(6)
 def test_every_head_gives_what_pytorch_gives_for_any_batch(name: str, tmp_path: Path) -> None:
     own = models(name)
     path = tmp_path / "head.onnx"
@@ -57,6 +58,7 @@ def test_every_head_gives_what_pytorch_gives_for_any_batch(name: str, tmp_path: 
     assert not own.head.training
 
 
+@pytest.mark.takes(3)
 def test_a_point_predictors_spread_is_its_covariance(tmp_path: Path) -> None:
     own = models("drasp")
     own.head.spread.copy_(torch.randn(2, 4, 4).triu())
@@ -68,6 +70,7 @@ def test_a_point_predictors_spread_is_its_covariance(tmp_path: Path) -> None:
 
 
 @pytest.mark.e2e
+@pytest.mark.takes(15)
 def test_a_combination_takes_each_aspect_from_its_strategy(tmp_path: Path) -> None:
     parts = {"one": models("multigauss"), "two": models("aesa", (5, 6))}
     choice = {"A": "two", "B": "one", "C": "one", "D": "two"}
@@ -131,6 +134,7 @@ def test_an_encoder_of_spectra_says_why_not(tmp_path: Path) -> None:
     assert not (tmp_path / "model.onnx").exists()
 
 
+@pytest.mark.takes(4)
 def test_a_file_that_computes_something_else_is_not_kept(tmp_path: Path) -> None:
     class Drifting(Predictor):
         calls = 0.0

@@ -75,6 +75,7 @@ def test_seeds_together_are_the_same_as_alone(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
+@pytest.mark.takes(3)
 def test_every_strategy_learns(world: World, name: str) -> None:
     settings = params({name: EVERY[name]}, epochs=30, learning_rate=3e-3)
     (trained,) = train(world, settings, name, [0], [3])
@@ -101,6 +102,7 @@ def test_every_strategy_learns_in_mixed_precision(world: World, name: str, monke
     assert {value.dtype for name, value in trained.weights.items() if value.is_floating_point()} == {torch.float32}
 
 
+@pytest.mark.takes(3)
 def test_members_with_different_numbers_of_domains(world: World) -> None:
     """The granularity ablation: every K at once."""
     for name in ("dat_source", "dat_multi", "smoothing", "group_dro"):

@@ -218,6 +218,7 @@ def test_a_checkpoint_with_other_tensors_is_not_taken_up(
     assert_starts_anew(capsys, reason)
 
 
+@pytest.mark.takes(2)
 def test_no_changed_byte_of_a_checkpoint_is_taken_up(capsys: pytest.CaptureFixture[str]) -> None:
     saved()
     content = PLACE.read_bytes()

@@ -87,6 +87,7 @@ def test_strategies_start_from_the_same_weights_and_see_the_same_batches(world: 
         torch.testing.assert_close(value, two[name], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.takes(3)
 def test_the_adversary_hides_the_domain(world: Any, tmp_path: Path) -> None:
     settings = params({"plain": {}, "dat": {"lambda": 1.0}}, epochs=20)
     plain, dat = (run(world, tmp_path, settings, name) for name in ("plain", "dat"))

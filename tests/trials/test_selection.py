@@ -76,6 +76,7 @@ def run(
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.takes(2)
 def test_eval_ratings_are_read_by_the_oracle_alone(
     criterion: str, params: Params, manifest: pd.DataFrame, store: EmbeddingStore
 ) -> None:

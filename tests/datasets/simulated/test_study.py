@@ -37,6 +37,7 @@ def digests(root: Path) -> dict[str, str]:
     return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.mark.takes(4)
 def test_the_same_params_give_the_same_bytes_on_any_number_of_workers(study, tmp_path: Path) -> None:
     root, summary = study
     assert render_study(TINY, tmp_path, workers=2) == summary
@@ -73,6 +74,7 @@ def test_ratings_csv(study) -> None:
         assert table[f"{aspect}_true"].between(1, 10).all()
 
 
+@pytest.mark.takes(2)
 def test_ratings_csv_holds_exactly_the_truth_that_was_rendered(study) -> None:
     root, _ = study
     written = read(root)[[f"{aspect}_true" for aspect in ASPECTS]].to_numpy()

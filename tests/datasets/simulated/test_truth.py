@@ -40,6 +40,7 @@ def test_the_table_of_moments_is_that_of_the_published_labels(shared: Path) -> N
         np.testing.assert_allclose(upper, row.correlation, atol=0.006)
 
 
+@pytest.mark.takes(2)
 def test_no_shortcut_gives_all_sources_the_same_moments() -> None:
     means, sds = zip(*(truth.source_moments(source, 0.0) for source in truth.SOURCES), strict=True)
     assert np.ptp(means, axis=0).max() == pytest.approx(0, abs=1e-12)

@@ -11,6 +11,7 @@ from datmos.report.figures import backbones
 from datmos.report.figures.backbones import draw_backbones
 
 
+@pytest.mark.takes(2)
 def test_bars_stars_and_gaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = pd.DataFrame(
         [

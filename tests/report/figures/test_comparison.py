@@ -26,6 +26,7 @@ def rows(strategies=("plain", "dat"), aspects=("PQ", "CE"), std=0.1):
     ],
     ids=["two aspects", "one aspect", "more strategies than colours", "one seed", "a strategy without numbers"],
 )
+@pytest.mark.takes(2)
 def test_comparison_is_drawn_alike_every_time(table, tmp_path, recwarn):
     draw_comparison(table, tmp_path / "first.png")
     draw_comparison(table, tmp_path / "second.png")

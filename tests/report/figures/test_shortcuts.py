@@ -96,6 +96,7 @@ def test_a_dataset_without_counterfactual_clips_gets_a_picture_that_says_so(
     assert (tmp_path / "signatures.png").stat().st_size > 1000
 
 
+@pytest.mark.takes(2)
 def test_the_same_data_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         draw_planted(manifest(), ["PQ", "CE"], tmp_path / f"{name}1.png")
@@ -137,6 +138,7 @@ def test_offsets_of_other_levels_are_no_signatures(drawn: list[Figure], tmp_path
 
 
 @pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.takes(2)
 def test_title_fits_and_is_clear_of_the_legend(count: int, drawn: list[Figure], tmp_path: Path) -> None:
     aspects = ["PQ", "CE"][:count]
     draw_planted(manifest(), aspects, tmp_path / "planted.png")

@@ -44,6 +44,7 @@ def test_where_nobody_is_there_is_no_ground() -> None:
     assert np.isfinite(height[:, np.abs(x).argmin()]).any()
 
 
+@pytest.mark.takes(2)
 def test_the_same_data_give_the_same_bytes_and_one_strategy_is_enough(tmp_path: Path) -> None:
     points = cloud()
     two = {"multigauss": (points, points[:, 0]), "dat_source": (2 * points, points[:, 1])}

@@ -62,6 +62,7 @@ def left(path: Path) -> list[Path]:
     return [one for one in path.parents[1].rglob("*") if one.is_file()]
 
 
+@pytest.mark.takes(2)
 def test_an_upload_is_scored_and_removed(served: str) -> None:
     path = uploaded(served, wav(2.0), "melody.wav")
     found = score(served, path)
@@ -211,6 +212,7 @@ def loud(seconds: float) -> bytes:
     return bytes(content)
 
 
+@pytest.mark.takes(3)
 def test_a_request_that_hangs_ends_and_blocks_nobody() -> None:
     model = HangingModel()
     with demo(model, SMALL._replace(work=2.0)) as address:
@@ -232,6 +234,7 @@ def test_work_on_a_file_stops_when_its_time_is_over() -> None:
             list(LimitedBlocks(Path(file.name), LIMITS, end=0.0))
 
 
+@pytest.mark.takes(2)
 def test_too_many_at_once_are_told_so() -> None:
     model = HangingModel()
     with demo(model, SMALL._replace(at_once=1)) as address:
@@ -265,6 +268,7 @@ serve(Scorer(LoudnessModel()), None)
 
 
 @pytest.mark.e2e
+@pytest.mark.takes(9)
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_nor_when_it_is_interrupted_or_ended(ending: signal.Signals, tmp_path: Path) -> None:
     environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
