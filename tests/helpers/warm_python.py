@@ -2,8 +2,10 @@
 
 Starting and importing is nine tenths of what a stage takes in a tiny project. So an interpreter that has imported
 the libraries (and nothing of datmos) waits at a socket, and `python` on the PATH is a script that asks it for a
-process with the caller's arguments, folder, environment, input and output. What such a process does is what a fresh
-one does, but it is nobody's child: who kills the caller does not kill it. Tests that kill start a fresh one.
+process with the caller's arguments, folder, environment, input and output. Such a process does what a fresh one
+does, with two exceptions. Variables that are read when an interpreter starts (MALLOC_..., PYTHONHASHSEED) come too
+late. And it is nobody's child: who kills the caller does not kill it. Tests that kill start a fresh one
+(`Project.start`).
 
 `python warm_python.py SOCKET` is the interpreter that waits; it ends when its standard input does.
 """
