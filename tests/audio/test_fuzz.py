@@ -30,6 +30,7 @@ def test_every_format_is_read(seeds: list[Path]) -> None:
         assert blocks.shortfall is None, path.name
 
 
+@pytest.mark.takes(1)
 def test_damage_is_a_reason(seeds: list[Path], tmp_path: Path) -> None:
     read, reasons = 0, []
     for path in mutants(seeds, tmp_path, COUNT, seed=1):

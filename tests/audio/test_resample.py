@@ -25,6 +25,7 @@ def test_resampling_in_pieces(rate: int, at_once: int, piece: int) -> None:
 
 
 @pytest.mark.parametrize(("rate", "new_rate"), [(4001, 3000), (3000, 4001), (11_025, 16_000)])
+@pytest.mark.takes(1)
 def test_rates_without_a_common_divisor_need_no_table(
     rate: int, new_rate: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

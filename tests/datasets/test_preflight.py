@@ -114,6 +114,7 @@ def test_hostile_files(root: Path, shared: Path) -> None:
     assert "can't be used" in text
 
 
+@pytest.mark.takes(2)
 def test_the_papers_lists_without_audio(shared: Path) -> None:
     settings = params(shared / "aes-natural", kind="audiomos2025", aspects=["PQ", "PC", "CE", "CU"])
     found, text = of(settings)

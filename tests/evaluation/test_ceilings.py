@@ -143,6 +143,7 @@ def real(shared: Path) -> pd.DataFrame:
     return both.assign(category="?", source=both["system"])
 
 
+@pytest.mark.takes(2)
 def test_ceilings_of_the_real_labels(real: pd.DataFrame) -> None:
     """AES-Natural: SRCC .990 .985 .991 .993 per system, .93 .96 .95 .94 per clip."""
     found = noise_ceilings(real, list(NAMES))

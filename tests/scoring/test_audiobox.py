@@ -57,6 +57,7 @@ def test_published_models_score_as_their_own_predictor(
 
 
 @pytest.mark.parametrize("family", ["wavlm", "xls-r", "data2vec-audio"])  # group norm; layer norm; always padded
+@pytest.mark.takes(2)
 def test_finetuned_models_score_as_the_stage_does(family: str, clips: list[Path], tmp_path: Path) -> None:
     start = load_start(str(checkpoint(tmp_path / "encoder", family)), None, ["A", "B"], 2)
     weights: dict[int, Any] = {}

@@ -60,6 +60,7 @@ def same(one: Score, other: Score) -> bool:
 
 
 @pytest.mark.parametrize("strategy", ["plain", "layers"])  # one layer of the encoder, several
+@pytest.mark.takes(2)
 def test_scores_are_those_of_the_pipeline(trained: Trained, strategy: str) -> None:
     scorer = load(trained.folder / "data/models" / strategy, device="cpu", trust=True)
     expected = mixture(trained.predictions(strategy))

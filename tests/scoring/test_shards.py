@@ -212,6 +212,7 @@ def test_without_ray_the_message_says_what_to_type(
         score_on_ray(options(tmp_path, clips), tmp_path / "out", False, Cluster("local", None, 10))
 
 
+@pytest.mark.takes(2)
 def test_the_notes_are_out_of_the_way_of_whoever_reads_the_folder(clips: Path, tmp_path: Path) -> None:
     asked = options(tmp_path / "model", clips)
     sharding = cut_manifest(clips, tmp_path / "out", 10)

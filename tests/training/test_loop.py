@@ -93,6 +93,7 @@ def test_every_strategy_learns(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
+@pytest.mark.takes(2)
 def test_every_strategy_learns_in_mixed_precision(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU, where layers compute in bfloat16; losses and scores are in full precision all the same."""
     for module in (datmos.training.loop, datmos.training.adversary):
@@ -115,6 +116,7 @@ def test_members_with_different_numbers_of_domains(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["dat_source", "aesa", "group_dro", "c_mixup", "swa", "mixed_triplets"])
 @pytest.mark.parametrize("checkpoint", ["validation_loss", "validation_srcc"])
+@pytest.mark.takes(2)
 def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(
     world: World, name: str, checkpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

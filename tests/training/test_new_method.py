@@ -67,6 +67,7 @@ def train(world: World, **entry: Any) -> Any:
     return trained
 
 
+@pytest.mark.takes(2)
 def test_new_names_of_each_kind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = train(world)
     monkeypatch.setitem(INVARIANCES, "worst", f"{__name__}.WorstDomain")

@@ -38,6 +38,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return {name: value[0] for name, value in load_models(folder).head.state_dict().items()}
 
 
+@pytest.mark.takes(2)
 def test_it_learns_and_predicts(world: Any, tmp_path: Path) -> None:
     curves = run(world, tmp_path, params({"plain": {}}, epochs=20), "plain")
     assert list(curves["epoch"]) == list(range(1, 21))

@@ -186,6 +186,7 @@ def test_shortcut_sets_how_much_of_the_scores_the_source_explains(
         assert lowest <= explained <= highest
 
 
+@pytest.mark.takes(2)
 def test_workers_do_not_load_torch() -> None:
     code = "import sys, datmos.datasets.simulated.render; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

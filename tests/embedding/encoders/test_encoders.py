@@ -165,6 +165,7 @@ def test_distillmos_features_meet_a_head_at_unit_scale_whatever_the_level(make: 
 
 
 @pytest.mark.parametrize("family", ["xls-r", "torchaudio", "distillmos", "whisper", "w2v-bert"])
+@pytest.mark.takes(1)
 def test_half_precision_is_near(family: str, make: Any) -> None:
     single = encode(make(family), waveforms())[0]
     half = encode(make(family, dtype="bfloat16"), waveforms())[0]

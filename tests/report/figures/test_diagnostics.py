@@ -54,6 +54,7 @@ def test_training_shows_losses_on_one_scale(draw: Callable[..., Figure]) -> None
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["multigauss", "dat_source"]
 
 
+@pytest.mark.takes(2)
 def test_training_of_an_encoder_shows_how_hard_the_adversaries_pull(draw: Callable[..., Figure]) -> None:
     tables = {name: curves(1.0).assign(adversarial_gradient=height) for name, height in (("a", 0.0), ("b", 2.0))}
     figure = draw(lambda path: draw_training(tables, path, "squared error"))
@@ -90,6 +91,7 @@ def error_rows(strategies: list[str]) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("strategies", [["only"], NINE])
+@pytest.mark.takes(1)
 def test_errors_by_category(draw: Callable[..., Figure], strategies: list[str]) -> None:
     figure = draw(draw_errors, error_rows(strategies))
     mse, _, bias, _ = figure.axes  # two rows, two aspects

@@ -53,6 +53,7 @@ MEANS = pd.DataFrame(
 
 
 @pytest.mark.parametrize("aspects", [["PQ"], ["PQ", "CE", "ZZ"]])
+@pytest.mark.takes(2)
 def test_planted_scores_show_train_clips_by_source_and_systems_by_category(
     aspects: list[str], drawn: list[Figure], tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from datmos.report.figures.umap import draw_embedding, umap_coordinates
 from helpers.pictures import ink
 
 
+@pytest.mark.takes(1)
 def test_embedding_is_drawn_alike_every_time(tmp_path, recwarn):
     rng = np.random.default_rng(0)
     coordinates, scores = rng.normal(size=(60, 2)), rng.uniform(1, 10, 60)
