@@ -88,6 +88,7 @@ def test_a_combination_takes_each_aspect_from_its_strategy(tmp_path: Path) -> No
     np.testing.assert_allclose(covariance, expected, atol=1e-4)
 
 
+@pytest.mark.takes(8)
 @pytest.mark.parametrize(
     "family",
     [

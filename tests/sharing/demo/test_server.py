@@ -183,6 +183,7 @@ READER = MarkdownIt("commonmark", {"html": True})
 
 
 @pytest.mark.parametrize("name", [name.replace("/", ":") for name in HOSTILE])
+@pytest.mark.takes(1)
 def test_names_of_files_are_text(served: str, name: str) -> None:
     folder = uploaded(served, wav(0.5)).parent  # Gradio takes some marks away from names; this does not count on it
     sound, broken = folder / f"{name}.wav", folder / f"{name}.flac"
