@@ -1,6 +1,7 @@
 """From the layouts of published rating corpora to ratings.csv, the table of the dataset kind `ratings`.
 
-A new one is a function that returns such a table, and a line of `datmos.datasets.corpora.CORPORA`.
+A new one is a function that returns such a table, and a line each of `CORPORA` and `READERS` in
+`datmos.datasets.corpora`.
 """
 
 from pathlib import Path

@@ -21,5 +21,7 @@ CORPORA = {
         "DATA/ of VoiceMOS 2022's main track, with sets/train_mos_list.txt, val_ and test_mos_list.txt, and wav/",
     ),
 }  # fmt: skip
-# a folder -> columns of ratings.csv
-READERS = {name: f"datmos.datasets.converters.read_{name}" for name in CORPORA}
+READERS = {  # a folder -> columns of ratings.csv
+    "nisqa": "datmos.datasets.converters.read_nisqa",
+    "voicemos": "datmos.datasets.converters.read_voicemos",
+}
