@@ -154,7 +154,7 @@ def test_an_experiment_beside_the_workspace_gives_the_same_bytes_and_leaves_the_
     said = project.run("dvc", "exp", "run", "--run-all").stdout
     assert project.outputs() == before
     assert set(re.findall(r"Running stage '([^']+)'", said)) == set(first)
-    assert "Success" in project.run("dvc", "queue", "status").stdout
+    assert "Success" in project.run("dvc", "exp", "show", "--csv", "--no-pager").stdout
     (experiment,) = project.run("dvc", "exp", "list", "--name-only").stdout.split()
     project.run("dvc", "exp", "apply", experiment)
     changed = {stage for stage, outs in project.outs().items() if outs != first[stage]}
