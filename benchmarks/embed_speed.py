@@ -105,7 +105,9 @@ def ours(model_folder: Path, clips: list[Path], seconds: float, layer: int, out:
     names = [path.name for path in clips]
     manifest = pd.DataFrame({"clip_id": names, "path": names, "sha256": [file_digest(path) for path in clips]})
     audio = AudioParams(clip_seconds=seconds, offset=0.0, min_seconds=0.1)
-    plan = plan_work(EmbedParams(batch_size=None, workers=None, cache=None, launcher="python"), processes)
+    plan = plan_work(
+        EmbedParams(frames=True, batch_size=None, workers=None, cache=None, launcher="python"), processes
+    )
     embed_clips(manifest[:WARM_UP], clips[0].parent, audio, encoder, None, plan, out.with_name("warm-up"))
     started = time.perf_counter()
     embed_clips(manifest[WARM_UP:], clips[0].parent, audio, encoder, None, plan, out)

@@ -54,7 +54,10 @@ def make_clips(folder: Path, count: int) -> None:
         for number in range(count):
             clip = np.roll(base, 7 * number, axis=1)  # cheaper than noise for each
             np.save(folder / "clips" / f"{number:05}.npy", clip.astype(np.float32))
-            yield {"0": clip, "pooled": clip.mean(axis=1, dtype=np.float32)}
+            whole = clip.astype(np.float32)
+            mean, deviation = whole.mean(axis=1), whole.std(axis=1)
+            statistics = np.concatenate([mean, deviation])
+            yield {"0": clip, "statistics": statistics, "pooled": mean, "length": np.array([FRAMES])}
 
     names = pd.Series([f"{number:05}" for number in range(count)])
     write_store(folder / "store", names, clips(), {"name": "made up", "layers": [1]})

@@ -33,6 +33,7 @@ def main() -> None:
         cache_folder=params.embed.cache,
         plan=plan_work(params.embed, processes),
         folder=folder / "embeddings",
+        frames=params.embed.frames,
         processes=processes,
     )
 

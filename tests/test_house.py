@@ -31,7 +31,8 @@ IMPORTS = {
     "comparison": ["core", "evaluation"],
     "trials": ["core", "domains", "heads", "training"],
     "params": [
-        "core", "audio", "domains", "datasets", "embedding", "training", "evaluation", "audiobox", "trials",
+        "core", "audio", "domains", "heads", "datasets", "embedding", "training", "evaluation", "audiobox",
+        "trials",
     ],
     "scoring": ["core", "audio", "heads", "datasets", "embedding", "audiobox"],
     "report": ["core", "evaluation", "comparison", "params"],

@@ -53,7 +53,7 @@ def test_the_papers_preset_is_a_whole_params_yaml(params: Path) -> None:
 
 
 def test_all_presets_together(params: Path) -> None:
-    for name in ("paper", "authors_code", "all_strategies"):
+    for name in ("paper", "authors_code", "rivals"):
         apply_preset(REPOSITORY / f"presets/{name}.yaml", params)
     loaded = load_params(params)
     assert loaded.encoder.model == "facebook/wav2vec2-xls-r-2b"
@@ -91,7 +91,7 @@ def test_null_removes_a_strategy(params: Path, tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("kmeans: {kk: 3}", ["kmeans.kk: unknown key", "did you mean 'k'", "preset.yaml"]),
-        ("strategies: {multigauss: null}", ["evaluate.baseline", "multigauss"]),
+        ("strategies: {baseline: null}", ["evaluate.baseline", "baseline"]),
         ("[1, 2]", ["preset.yaml", "a mapping of settings is expected"]),
         ("a: [", ["preset.yaml", "not valid YAML"]),
         ("a: 2020-13-45", ["preset.yaml", "not valid YAML"]),

@@ -63,7 +63,7 @@ def test_apply_merges_a_preset(tmp_path: Path) -> None:
     preset = REPOSITORY / "presets/by_aspect.yaml"
     result = datmos("apply", str(preset), folder=tmp_path)
     assert result.returncode == 0
-    assert "leave_out: [] -> [multigauss, dat_source, dat_kmeans]" in result.stdout
+    assert "leave_out: [] -> [baseline, dat_source, dat_kmeans]" in result.stdout
     assert datmos("apply", str(preset), folder=tmp_path).stdout == "params.yaml has all of it already\n"
     wrong = datmos("apply", "presets/by_aspekt.yaml", folder=tmp_path)
     assert wrong.returncode == 1

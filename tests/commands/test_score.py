@@ -307,14 +307,14 @@ def test_which_model_is_taken_when_none_is_named(
     Path("data/models/dat_source").mkdir(parents=True)
     main.main()
     assert "model: dat_source (the only one below data/models)" in capsys.readouterr().err
-    Path("data/models/multigauss").mkdir()
+    Path("data/models/baseline").mkdir()
     with pytest.raises(SystemExit):
         main.main()
-    assert "which one? There are dat_source, multigauss" in capsys.readouterr().err
+    assert "which one? There are dat_source, baseline" in capsys.readouterr().err
     shutil.copy(REPOSITORY / "params.yaml", "params.yaml")
     main.main()
-    assert "model: data/models/multigauss (evaluate.baseline of params.yaml)" in capsys.readouterr().err
-    assert asked == ["dat_source", "multigauss"]
+    assert "model: data/models/baseline (evaluate.baseline of params.yaml)" in capsys.readouterr().err
+    assert asked == ["dat_source", "baseline"]
 
 
 @pytest.mark.takes(4)

@@ -12,6 +12,7 @@ from datmos.core.store import EmbeddingStore, write_store
 from datmos.domains.rules import clip_points, label_domains
 from datmos.domains.settings import RULES, DomainParams
 from datmos.params.schema import load_params
+from helpers.embedding import clip_arrays
 from helpers.places import REPOSITORY
 
 PARAMS = load_params(REPOSITORY / "params.yaml").domains
@@ -47,7 +48,7 @@ def store(tmp_path: Path) -> EmbeddingStore:
     """Time means of the clips are blobs by `TRUTH`; channel means tell even from odd clips."""
     frames = np.zeros((30, 4, 6), np.float16)
     frames[::2, :, :3] = 5.0
-    embedded = ({"0": own, "pooled": point} for own, point in zip(frames, blobs(TRUTH), strict=True))
+    embedded = (clip_arrays(own, pooled=point) for own, point in zip(frames, blobs(TRUTH), strict=True))
     write_store(tmp_path / "embeddings", clips()["clip_id"], embedded, {"layers": [1]})
     return EmbeddingStore(tmp_path / "embeddings")
 

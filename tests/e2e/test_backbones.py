@@ -56,14 +56,14 @@ def test_the_second_backbone_beside_the_first(
     expected = of_each | {"published@audiobox", "backbones@audiobox_baseline"} | always
     assert project.stages_run("dvc", "repro") == expected
     table = (project.folder / "metrics/tables/table1.md").read_text()
-    assert all(f"| {name} |" in table for name in [*TUNED, "audiobox", "multigauss", "ridge"])
+    assert all(f"| {name} |" in table for name in [*TUNED, "audiobox", "baseline", "ridge"])
     for name in ("uncertainty", "probes"):
         text = (project.folder / f"metrics/tables/{name}.md").read_text()
         assert all(f"| {one} |" in text for one in TUNED)
         assert "| audiobox |" not in text
     against = json.loads((project.folder / "metrics/significance.json").read_text())["against"]
     assert set(against["audiobox_baseline"]["PQ"]) == {"audiobox_dat_kmeans"}
-    assert set(TUNED) <= set(against["multigauss"]["PQ"])
+    assert set(TUNED) <= set(against["baseline"]["PQ"])
     report = (project.folder / "plots/report.html").read_text()
     assert "plots/backbones/audiobox_baseline.png" in report
     assert "audiobox_baseline_training.png" in report

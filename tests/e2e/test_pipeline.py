@@ -18,7 +18,7 @@ from helpers.published_lists import pam_paths, write_audio, write_subset
 from helpers.tiny_encoders import WIDTH, checkpoint
 
 pytestmark = pytest.mark.e2e
-STRATEGIES = ["multigauss", "dat_source", "dat_kmeans", "dat_multi"]
+STRATEGIES = ["baseline", "dat_source", "dat_kmeans", "dat_multi"]
 # settings that leave out strategies: more of the same kind
 FEWER = ["~strategies.dat_multi", "~strategies.dat_kmeans", "granularity.strategies=[]"]
 
@@ -93,7 +93,7 @@ def test_selection_is_a_command(project: Project) -> None:
 @pytest.mark.takes(20)
 def test_a_preset_adds_one_predictor_by_aspect(project: Project) -> None:
     project.run("python", "-m", "datmos.commands.main", "apply", "presets/by_aspect.yaml")
-    names = ["multigauss", "dat_source", "dat_kmeans"]
+    names = ["baseline", "dat_source", "dat_kmeans"]
     stages = {f"leave_out@{name}" for name in names} | {"combine@by_aspect"}
     assert project.stages_run("dvc", "repro") == stages | {"significance", "compare", "plot", "report"}
     choice = json.loads((project.folder / "metrics/combinations/by_aspect.json").read_text())
@@ -109,13 +109,10 @@ def test_a_preset_adds_one_predictor_by_aspect(project: Project) -> None:
 
 
 def test_rival_strategies_are_entries(project: Project) -> None:
-    preset = project.folder / "presets/all_strategies.yaml"
-    preset.write_text(preset.read_text().replace("[[PC, CE], [PQ, CU]]", "[[PC], [PQ]]"))  # the project's aspects
-    project.run("python", "-m", "datmos.commands.main", "apply", str(preset))
-    targets = ["evaluate@aesa", "evaluate@dat_aspect"]
-    stages = {*targets, "train@aesa", "train@dat_aspect"}
-    assert project.stages_run("dvc", "repro", *targets) == stages
-    for name in ("aesa", "dat_aspect"):
+    project.run("python", "-m", "datmos.commands.main", "apply", "presets/rivals.yaml")
+    targets = ["evaluate@aesa", "evaluate@drasp"]
+    assert project.stages_run("dvc", "repro", *targets) == {*targets, "train@aesa", "train@drasp"}
+    for name in ("aesa", "drasp"):
         scores = json.loads((project.folder / f"metrics/strategies/{name}.json").read_text())
         assert all(0 < scores[aspect]["system"]["mse"]["mean"] < 100 for aspect in ("PQ", "PC"))
 
@@ -195,9 +192,9 @@ def test_another_encoder_and_another_layer_for_the_clusters(project: Project, tm
 def test_a_rate_that_dvc_writes_as_text(project: Project) -> None:
     result = project.run("dvc", "repro", "--dry", check=False)
     assert result.returncode == 0
-    project.run("dvc", "exp", "run", "-S", "train.learning_rate=1e-5", "train@multigauss", "--single-item")
+    project.run("dvc", "exp", "run", "-S", "train.learning_rate=1e-5", "train@baseline", "--single-item")
     assert "learning_rate: 1e-05" in (project.folder / "params.yaml").read_text()
-    assert (project.folder / "data/models/multigauss/seed_1.safetensors").is_file()
+    assert (project.folder / "data/models/baseline/seed_1.safetensors").is_file()
 
 
 def test_a_mistake_is_one_message_and_leaves_earlier_outputs(project: Project) -> None:
@@ -243,7 +240,7 @@ def test_edits_of_results_and_of_the_schema_rerun_no_costly_stage(project: Proje
     for file in (file for package in RESULTS for file in (project.folder / "src/datmos" / package).rglob("*.py")):
         file.write_text(file.read_text() + "\n# edited\n")
     status = json.loads(project.run("dvc", "status", "--json").stdout)
-    assert {"evaluate@multigauss", "significance", "compare", "plot", "report"} <= set(status)
+    assert {"evaluate@baseline", "significance", "compare", "plot", "report"} <= set(status)
     assert not [stage for stage in status if stage.startswith(COSTLY)]
 
 
@@ -251,7 +248,7 @@ def test_an_edit_of_the_loop_trains_again(project: Project) -> None:
     file = project.folder / "src/datmos/training/loop.py"
     file.write_text(file.read_text() + "\n# edited\n")
     status = json.loads(project.run("dvc", "status", "--json").stdout)
-    assert {"train@multigauss", "granularity@dat_kmeans"} <= set(status)
+    assert {"train@baseline", "granularity@dat_kmeans"} <= set(status)
     assert "embed" not in status
 
 

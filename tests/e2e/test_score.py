@@ -17,10 +17,10 @@ def test_scores_are_those_of_the_pipeline(project: Project) -> None:
     code = "from datmos.commands.main import main; main()"
     command = ["env", "PYTHONPATH=src", sys.executable, "-c", code, "score", "data/corpus/ratings.csv"]
     result = project.run(*command)
-    assert "model: data/models/multigauss (evaluate.baseline of params.yaml)" in result.stderr
+    assert "model: data/models/baseline (evaluate.baseline of params.yaml)" in result.stderr
     rows = {row["path"]: row for row in map(json.loads, result.stdout.splitlines())}
     manifest = pd.read_parquet(project.folder / "data/manifest.parquet").set_index("clip_id")
-    predictions = pd.read_parquet(project.folder / "data/predictions/multigauss.parquet")
+    predictions = pd.read_parquet(project.folder / "data/predictions/baseline.parquet")
     aspects = ["PQ", "PC"]
     for clip_id, mean in predictions.groupby("clip_id")[aspects].mean().iterrows():
         row = rows[manifest.loc[clip_id, "path"]]

@@ -16,9 +16,15 @@ from safetensors.numpy import save
 
 from datmos.core.errors import DatmosError
 from datmos.embedding.cache import ClipCache, form_of
+from helpers.embedding import clip_arrays
 
-ARRAYS = {"0": np.arange(6, dtype=np.float16).reshape(2, 3), "pooled": np.array([1.5, -2.0], dtype=np.float32)}
-FORM = {"0": ("float16", (2, 3)), "pooled": ("float32", (2,))}
+ARRAYS = clip_arrays(np.arange(6, dtype=np.float16).reshape(2, 3), pooled=np.array([1.5, -2.0], dtype=np.float32))
+FORM = {
+    "0": ("float16", (2, 3)),
+    "statistics": ("float32", (4,)),
+    "pooled": ("float32", (2,)),
+    "length": ("int64", (1,)),
+}
 MORE = ARRAYS | {"1": ARRAYS["0"] + 1}
 
 
@@ -55,7 +61,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_a_transposed_array_is_stored_as_it_reads(tmp_path: Path) -> None:
     cache = cache_in(tmp_path)
-    cache.write("clip", {"0": ARRAYS["0"].reshape(3, 2).T, "pooled": ARRAYS["pooled"]})
+    cache.write("clip", ARRAYS | {"0": ARRAYS["0"].reshape(3, 2).T})
     found = cache.read("clip", FORM)
     assert found is not None
     np.testing.assert_array_equal(found["0"], ARRAYS["0"].reshape(3, 2).T)
@@ -100,6 +106,9 @@ def test_a_cut_entry_is_noticed_by_its_head(tmp_path: Path, length: int) -> None
         ARRAYS | {"0": ARRAYS["0"][0]},
         ARRAYS | {"pooled": ARRAYS["pooled"].astype(np.float16)},
         ARRAYS | {"pooled": np.zeros(3, np.float32)},
+        ARRAYS | {"statistics": np.zeros(3, np.float32)},
+        ARRAYS | {"length": np.zeros(2, np.int64)},
+        {name: array for name, array in ARRAYS.items() if name != "0"},
     ],
 )
 def test_an_entry_that_no_encoder_gives_is_damaged(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -111,6 +120,14 @@ def test_an_entry_that_no_encoder_gives_is_damaged(tmp_path: Path, arrays: dict[
     assert cache.read("clip", FORM) is None
 
 
+def test_a_cache_without_frames_takes_none(tmp_path: Path) -> None:
+    cache, arrays = cache_in(tmp_path, layers=0), {name: ARRAYS[name] for name in FORM if name != "0"}
+    cache.write("clip", arrays)
+    assert cache.form("clip") == form_of(arrays)
+    cache.write("clip", ARRAYS)
+    assert cache.form("clip") == {}
+
+
 def test_an_entry_of_another_length_is_not_read(tmp_path: Path) -> None:
     cache = cache_in(tmp_path)
     cache.write("clip", ARRAYS | {"0": np.zeros((2, 5), np.float16)})
@@ -119,7 +136,7 @@ def test_an_entry_of_another_length_is_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("name", ["0", "pooled"])
+@pytest.mark.parametrize("name", ["0", "pooled", "statistics"])
 def test_values_that_are_not_finite_are_not_read(tmp_path: Path, name: str, value: float) -> None:
     arrays = {key: array.copy() for key, array in ARRAYS.items()}
     arrays[name].flat[1] = value

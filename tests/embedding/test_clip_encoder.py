@@ -11,7 +11,7 @@ GPU = torch.device("cuda", 0)
 
 
 def params(batch_size: int | None = None, workers: int | None = None) -> EmbedParams:
-    return EmbedParams(batch_size=batch_size, workers=workers, cache=None, launcher="python")
+    return EmbedParams(frames=True, batch_size=batch_size, workers=workers, cache=None, launcher="python")
 
 
 @pytest.fixture(autouse=True)

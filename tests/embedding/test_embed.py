@@ -26,7 +26,7 @@ from datmos.core.store import EmbeddingStore, write_store
 from datmos.embedding.cache import ClipCache
 from datmos.embedding.clip_encoder import EmbeddingPlan
 from datmos.embedding.embed import RECIPE, describe, embed_clips
-from helpers.embedding import AUDIO, FramesEncoder, contents, make_clips
+from helpers.embedding import AUDIO, FramesEncoder, clip_arrays, contents, make_clips
 from helpers.places import REPOSITORY
 
 Arrays = dict[str, np.ndarray]
@@ -62,7 +62,7 @@ def sealed(arrays: Arrays) -> bytes:
 
 
 def entry(cache: Path, manifest: pd.DataFrame, number: int) -> Path:
-    recipe = {"recipe": RECIPE, **describe(FramesEncoder(), AUDIO)}
+    recipe = {"recipe": RECIPE, "kept": True, **describe(FramesEncoder(), AUDIO)}
     return ClipCache(cache, recipe, 2).path(manifest["sha256"][number])
 
 
@@ -79,6 +79,8 @@ def test_frames_layers_pooled_index_and_description(tmp_path: Path, manifest: pd
         np.testing.assert_array_equal(store.frames[row], (2 * expected).astype(np.float16))
         np.testing.assert_array_equal(store.extra[3][row], (3 * expected).astype(np.float16))
         np.testing.assert_allclose(store.pooled[row], expected.mean(axis=1), atol=1e-6)
+        stored = store.frames[row].astype(np.float64)
+        np.testing.assert_allclose(store.statistics[row], [*stored.mean(axis=1), *stored.std(axis=1)], atol=1e-6)
     assert json.loads((folder / "encoder.json").read_text()) == {
         "name": "frames",
         "revision": "1",
@@ -91,7 +93,30 @@ def test_frames_layers_pooled_index_and_description(tmp_path: Path, manifest: pd
         "offset": 0.0,
         "dimension": 4,
         "frames": 1000,
+        "frames_kept": True,
     }
+
+
+def test_without_frames_the_rest_is_the_same(tmp_path: Path, manifest: pd.DataFrame) -> None:
+    for frames in (True, False):
+        embed_clips(
+            manifest,
+            tmp_path,
+            AUDIO,
+            FramesEncoder(),
+            tmp_path / "cache",
+            PLAN,
+            tmp_path / str(frames),
+            frames=frames,
+        )
+    whole, small = contents(tmp_path / "True"), contents(tmp_path / "False")
+    assert set(small) == set(whole) - {"frames.npy", "frames_layer3.npy"}
+    for name in ("statistics.npy", "pooled.npy", "index.parquet"):
+        assert small[name] == whole[name]
+    encoder = FramesEncoder()  # and what is in the cache is found there
+    embed_clips(manifest, tmp_path, AUDIO, encoder, tmp_path / "cache", PLAN, tmp_path / "again", frames=False)
+    assert encoder.batches == []
+    assert contents(tmp_path / "again") == small
 
 
 def test_batches_are_read_in_the_order_asked_for(tmp_path: Path, manifest: pd.DataFrame) -> None:
@@ -163,9 +188,11 @@ DAMAGES: dict[str, Callable[[bytes, Arrays], bytes]] = {
     "flip": lambda content, _: content[:1000] + bytes([content[1000] ^ 1]) + content[1001:],
     "empty": lambda *_: b"",
     "shorter": lambda _, arrays: sealed(arrays | {"0": arrays["0"][:, 1:], "1": arrays["1"][:, 1:]}),
-    "narrower": lambda _, arrays: sealed({name: array[1:] for name, array in arrays.items()}),
+    "narrower": lambda _, arrays: sealed(
+        {name: array[{"statistics": 2, "length": 0}.get(name, 1) :] for name, array in arrays.items()}
+    ),
     "float32": lambda _, arrays: sealed(arrays | {"0": arrays["0"].astype(np.float32)}),
-    "one layer less": lambda _, arrays: sealed({name: arrays[name] for name in ("0", "pooled")}),
+    "one layer less": lambda _, arrays: sealed({name: arrays[name] for name in arrays if name != "1"}),
     "NaN": lambda _, arrays: sealed(arrays | {"0": np.where(arrays["0"] > 0.5, np.float16(np.nan), arrays["0"])}),
 }
 
@@ -231,7 +258,7 @@ def test_a_pooled_layer_that_is_not_finite_is_refused(tmp_path: Path, manifest: 
 
 
 def test_a_store_of_unlike_clips_is_refused(tmp_path: Path) -> None:
-    clips = [{"0": np.zeros((4, length), np.float16), "pooled": np.zeros(4, np.float32)} for length in (9, 9, 8)]
+    clips = [clip_arrays(np.zeros((4, length), np.float16)) for length in (9, 9, 8)]
     with pytest.raises(
         DatmosError, match=r"^c: its embedding is float16 \(4, 8\), that of the first clip .*\(4, 9\)"
     ):
@@ -279,7 +306,7 @@ from pathlib import Path
 import pandas as pd
 from datmos.embedding.clip_encoder import EmbeddingPlan
 from datmos.embedding.embed import embed_clips
-from helpers.embedding import AUDIO, FramesEncoder
+from helpers.embedding import AUDIO, FramesEncoder, clip_arrays
 
 class SlowEncoder(FramesEncoder):
     def __call__(self, inputs):

@@ -15,6 +15,7 @@ from datmos.heads.saved import load_models
 from datmos.params.rivals import find_rivals
 from datmos.params.schema import Params
 from datmos.training.strategy import train_strategy
+from helpers.embedding import clip_arrays
 from helpers.made_up_task import World, params
 from helpers.study import study_of
 
@@ -33,7 +34,7 @@ def test_every_predictor_as_at_home(world: World, tmp_path: Path) -> None:
     home = list(world.manifest.loc[world.manifest["split"] == "eval", "clip_id"])
     away = [f"away/{name}" for name in reversed(home)]
     frames = world.store.read(world.store.rows(reversed(home)))
-    clips = ({"0": one, "1": -one, "pooled": one.mean(axis=1, dtype=np.float32)} for one in frames)
+    clips = (clip_arrays(one, -one) for one in frames)
     write_store(tmp_path / "away", pd.Series(away), clips, {"name": "made up", "layers": [1, 2]})
 
     cpu, train = torch.device("cpu"), world.manifest[world.manifest["split"] == "train"]

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from datmos.core.registry import find
-from datmos.heads.interface import outputs_of, upper_factor
-from datmos.heads.registry import HEADS
+from datmos.heads.interface import as_read, outputs_of, upper_factor
+from datmos.heads.registry import ERASABLE, HEADS, WITHOUT_FRAMES
 from datmos.heads.stacked import member_state
 from helpers.made_heads import CLIPS, DIMENSION, LAYERS, embeddings, make, noise, options, together
 
@@ -94,18 +94,23 @@ def test_widths(name: str) -> None:
 def test_standardised_embeddings_meet_the_head_at_mean_0_and_sd_1(name: str) -> None:
     plain, standardised = make(name), make(name)
     mean, std = torch.randn(DIMENSION), torch.rand(DIMENSION) + 0.5
-    standardised.standardise(mean, std)
     x = embeddings(name)
-    moved = x * std[:, None] + mean[:, None]
+    if standardised.reads == "statistics":
+        mean, std = mean.repeat(2), std.repeat(2)
+        moved = x * std + mean
+    else:
+        moved = x * std[:, None] + mean[:, None]
+    standardised.standardise(mean, std)
     torch.testing.assert_close(standardised.encode(moved).h, plain.encode(x).h, rtol=1e-3, atol=1e-4)
 
 
 @EVERY
 def test_a_channel_that_never_varies_is_only_centred(name: str) -> None:
     head = make(name, dimension=3)
-    head.standardise(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 0.0, 4.0]))
-    assert head.gain.flatten().tolist() == [0.5, 1.0, 0.25]
-    assert head.shift.flatten().tolist() == [1.0, 2.0, 3.0]
+    times = head.gain.numel() // 3
+    head.standardise(torch.tensor([1.0, 2.0, 3.0] * times), torch.tensor([2.0, 0.0, 4.0] * times))
+    assert head.gain.flatten().tolist() == [0.5, 1.0, 0.25] * times
+    assert head.shift.flatten().tolist() == [1.0, 2.0, 3.0] * times
 
 
 @EVERY
@@ -127,6 +132,17 @@ def test_upper_factor() -> None:
     torch.testing.assert_close(factor @ factor.mT, covariance)
 
 
-def test_only_heads_that_say_so_read_layers() -> None:
-    assert {name for name in HEADS if find(HEADS, name).reads_layers} == {"aesa"}
+def test_the_registry_knows_what_heads_read() -> None:
+    reads = {name: find(HEADS, name).reads for name in HEADS}
+    assert {name for name, own in reads.items() if own == "statistics"} == set(WITHOUT_FRAMES)
+    assert {name for name, own in reads.items() if own == "layers"} == {"aesa"}
+    assert {name for name in HEADS if make(name).reading_weights()} == set(ERASABLE)
     assert options().layers == LAYERS
+
+
+def test_what_is_read_of_all_layers() -> None:
+    layers = torch.randn(CLIPS, LAYERS, DIMENSION, 7)
+    assert torch.equal(as_read(layers, "layers"), layers)
+    assert torch.equal(as_read(layers, "frames"), layers[:, 0])
+    expected = torch.cat([layers[:, 0].mean(dim=2), layers[:, 0].std(dim=2, correction=0)], dim=1)
+    torch.testing.assert_close(as_read(layers, "statistics"), expected)

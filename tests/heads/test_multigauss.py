@@ -13,8 +13,7 @@ def test_width_of_h() -> None:
     assert head.encode(torch.randn(2, 6, 149)).h.shape == (1, 2, 160)
 
 
-@pytest.mark.parametrize("name", ["multigauss", "aspect_groups"])
-def test_the_fewest_frames(name: str) -> None:
-    assert make(name, frames=49)(torch.randn(1, 6, 49)).mean.shape == (1, 1, 4)
+def test_the_fewest_frames() -> None:
+    assert make("multigauss", frames=49)(torch.randn(1, 6, 49)).mean.shape == (1, 1, 4)
     with pytest.raises(DatmosError, match="48 frames are too few"):
-        make(name, frames=48)
+        make("multigauss", frames=48)

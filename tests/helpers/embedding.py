@@ -50,3 +50,14 @@ def make_clips(folder: Path, count: int) -> pd.DataFrame:
 def contents(folder: Path) -> dict[str, bytes]:
     """Return the bytes of every file of a folder."""
     return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def clip_arrays(*layers: np.ndarray, pooled: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Return what is stored of a clip whose layers are float16 (D, T); ``pooled`` is the first one's time mean."""
+    first = layers[0].astype(np.float32)
+    statistics = np.concatenate([first.mean(axis=1), first.std(axis=1)])
+    return {str(index): layer for index, layer in enumerate(layers)} | {
+        "statistics": statistics,
+        "pooled": statistics[: len(first)] if pooled is None else pooled,
+        "length": np.array([first.shape[1]]),
+    }

@@ -33,7 +33,7 @@ def write_models(
     folder: Path, kind: str = "multigauss", aspects: tuple[str, ...] = ("PQ", "CE"), **encoder: Any
 ) -> None:
     """Write the models of a strategy with random weights, made for the default encoder and 3 s."""
-    made = options(dimension=1024, frames=75, layers=1, aspects=aspects, scale=(1.0, 10.0), groups=())
+    made = options(dimension=200, frames=75, layers=1, aspects=aspects, scale=(1.0, 10.0), groups=())
     weights = {}
     for seed in SEEDS:
         torch.manual_seed(seed)
@@ -48,9 +48,9 @@ def write_models(
         "kind": kind,
         "head": made._asdict(),
         "encoder": {
-            "name": "distillmos-v7/cnn", "revision": version("distillmos"), "dtype": "float32", "layers": [1],
-            "pooled_layer": 1, "sample_rate": 16_000, "hop": 640, "clip_seconds": 3.0, "offset": 0.0,
-            "dimension": 1024, "frames": 75,
+            "name": "distillmos-v7", "revision": version("distillmos"), "dtype": "float32", "layers": [None],
+            "pooled_layer": None, "sample_rate": 16_000, "hop": 640, "clip_seconds": 3.0, "offset": 0.0,
+            "dimension": 200, "frames": 75,
         },
         "encoder_params": ENCODER | {"trust_remote_code": True} | encoder,
         "audio": AUDIO,
@@ -58,7 +58,7 @@ def write_models(
     }  # fmt: skip
     folder.mkdir(parents=True)
     save_models(folder, config, weights)
-    save_familiarity(folder, Familiarity(np.zeros(1024), np.ones(1024), np.zeros((2, 1024)), np.arange(3.0)))
+    save_familiarity(folder, Familiarity(np.zeros(200), np.ones(200), np.zeros((2, 200)), np.arange(3.0)))
     (folder / "curves.csv").write_text("epoch\n1\n")
 
 

@@ -30,7 +30,10 @@ def make(name: str, seed: int = 0, **changed: Any) -> Head:
 
 def embeddings(name: str, members: int | None = None, clips: int = CLIPS) -> Tensor:
     """Shared by all members, or a batch for each."""
-    shape = [LAYERS] * find(HEADS, name).reads_layers + [DIMENSION, FRAMES]
+    reads = find(HEADS, name).reads
+    shape = {"frames": [DIMENSION, FRAMES], "layers": [LAYERS, DIMENSION, FRAMES], "statistics": [2 * DIMENSION]}[
+        reads
+    ]
     own = [] if members is None else [members]
     return torch.randn(*own, clips, *shape, generator=torch.Generator().manual_seed(7))
 

@@ -9,11 +9,14 @@ import yaml
 
 from datmos.core.store import EmbeddingStore, write_store
 from datmos.params.schema import Params
+from helpers.embedding import clip_arrays
 from helpers.places import REPOSITORY
 
 CLIPS, DIMENSION, FRAMES = 96, 4, 60
 DEFAULT = REPOSITORY / "params.yaml"
-PLAIN = {"domains": "source", "lambda": 0.0, "dropout": 0.3, "l2": 0.0}
+PLAIN = {
+    "domains": "source", "lambda": 0.0, "dropout": 0.3, "l2": 0.0, "head": "multigauss", "loss": "gaussian_nll",
+}  # fmt: skip
 
 
 class World(NamedTuple):
@@ -26,7 +29,14 @@ def params(strategies: dict[str, dict[str, Any]], **train: Any) -> Params:
     raw = yaml.safe_load(DEFAULT.read_text())
     raw["data"]["aspects"] = ["A", "B"]
     raw["seeds"] = [0, 1]
-    raw["train"] |= {"epochs": 8, "batch_size": 16, "learning_rate": 3e-3, "standardise": False} | train
+    raw["train"] |= {
+        "optimiser": "adam",
+        "checkpoint": "validation_loss",
+        "epochs": 8,
+        "batch_size": 16,
+        "learning_rate": 3e-3,
+        "standardise": False,
+    } | train
     raw["strategies"] = {name: PLAIN | given for name, given in strategies.items()}
     first = next(iter(strategies))
     raw["evaluate"]["baseline"], raw["umap"]["strategies"] = first, [first]
@@ -43,14 +53,7 @@ def make_world(folder: Path) -> World:
     frames[:, 0] += 2 * score[:, None]
     frames[:, 1] += 2 * (domain[:, None] - 1)
     clip_ids = [f"{i:03d}" for i in range(CLIPS)]
-    clips = (
-        {
-            "0": clip.astype(np.float16),
-            "1": -clip.astype(np.float16),
-            "pooled": clip.mean(axis=1).astype(np.float32),
-        }
-        for clip in frames
-    )
+    clips = (clip_arrays(clip, -clip) for clip in frames.astype(np.float16))
     write_store(folder, pd.Series(clip_ids), clips, {"name": "made up", "layers": [1, 2]})
     split = np.where(np.arange(CLIPS) < 64, "train", np.where(np.arange(CLIPS) < 80, "valid", "eval"))
     noise = generator.normal(0, 0.5, (2, CLIPS))

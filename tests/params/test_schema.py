@@ -8,10 +8,13 @@ import yaml
 
 from datmos.core.errors import DatmosError
 from datmos.params.rivals import find_rivals
-from datmos.params.schema import load_params
+from datmos.params.schema import Params, load_params
 from helpers.places import REPOSITORY
 
 DEFAULT = REPOSITORY / "params.yaml"
+
+
+DRASP_ERASED = {"domains": "source", "lambda": 0, "dropout": 0, "l2": 0, "head": "drasp", "erase": "source"}
 
 
 def load_with(tmp_path: Path, key: str, value: Any) -> Any:
@@ -26,14 +29,16 @@ def load_with(tmp_path: Path, key: str, value: Any) -> Any:
     return load_params(path)
 
 
-def test_the_default_is_valid_and_follows_the_paper() -> None:
+def test_the_default_is_valid_and_all_adversaries_weigh_the_same() -> None:
     params = load_params(DEFAULT)
     lambdas = {name: (s.domains, s.lambda_) for name, s in params.strategies.items() if s.adversarial}
     assert lambdas == {
         "dat_source": ("source", (0.5,)),
-        "dat_kmeans": ("kmeans", (0.1,)),
-        "dat_random": ("random", (0.1,)),
+        "dat_kmeans": ("kmeans", (0.5,)),
+        "dat_random": ("random", (0.5,)),
         "dat_multi": ("source_kmeans", (0.5, 0.1)),
+        "dat_aspect": ("source", (0.5,)),
+        "multigauss_dat_source": ("source", (0.5,)),
     }
     assert params.kmeans.k == 8
 
@@ -62,8 +67,21 @@ def test_a_number_that_dvc_wrote_as_text_is_a_number(tmp_path: Path) -> None:
         ("seeds", [1, 1], ["seeds", "no value twice"]),
         ("encoder.kind", "distilmos", ["encoder.kind", "did you mean 'distillmos'"]),
         ("encoder.kind", "transformers", ["encoder", "needs model", "facebook/wav2vec2-xls-r-2b"]),
-        ("encoder.layer", 3, ["encoder", "set layer to null"]),
-        ("evaluate.baseline", "multigaus", ["evaluate.baseline", "did you mean 'multigauss'"]),
+        ("encoder.layer", -1, ["encoder.layer", "greater than or equal to 0"]),
+        ("encoder.revision", "main", ["encoder", "set revision to null"]),
+        ("evaluate.baseline", "baselin", ["evaluate.baseline", "did you mean 'baseline'"]),
+        ("embed.frames", False, ["strategies.multigauss.head: multigauss reads frames", "use head statistics"]),
+        (
+            "strategies.l2.train",
+            {"epoch": 3},
+            ["strategies.l2.train: unknown key 'epoch'", "did you mean 'epochs'"],
+        ),
+        (
+            "strategies.l2.train",
+            {"epochs": 0},
+            ["strategies.l2.train.epochs", "greater than or equal to 1", "got 0"],
+        ),
+        ("train.checkpoint", "last", ["train.checkpoint", "did you mean 'last_half'"]),
         ("evaluate.references", ["rigde"], ["evaluate.references.0", "did you mean 'ridge'"]),
         ("evaluate.references", ["svr", "svr"], ["evaluate.references", "no value twice"]),
         ("granularity.k", [4, 4], ["granularity.k", "no value twice"]),
@@ -89,13 +107,12 @@ def test_a_number_that_dvc_wrote_as_text_is_a_number(tmp_path: Path) -> None:
         ("train.gradient_clip", 0, ["train.gradient_clip", "greater than 0"]),
         ("strategies.dat_source.head", "drsp", ["strategies.dat_source.head", "did you mean 'drasp'"]),
         ("strategies.dat_source.loss", "quamro", ["strategies.dat_source.loss", "did you mean 'qamro'"]),
-        ("strategies.dat_source.average", 1, ["strategies.dat_source.average", "less than 1"]),
         ("strategies.dat_source.lambda", [0.5, 0.1], ["lambda: domains source need 1", "[0.5, 0.1]"]),
         ("strategies.dat_multi.lambda", 0.5, ["domains source_kmeans need 2, one for source and one for kmeans"]),
-        ("strategies.dat_source.groups", [["PQ"]], ["groups", "for head aspect_groups", "multigauss"]),
-        ("strategies.dat_source.head", "aspect_groups", ["groups", "which needs them"]),
-        ("strategies.dat_source.invariance", "coral", ["invariance_weight", "above 0"]),
-        ("strategies.dat_source.invariance_weight", 1, ["invariance_weight", "0 without", "none"]),
+        ("strategies.erased.erase", "kmeans", ["strategies.erased.erase: none, or one of the domains (source)"]),
+        ("strategies.l2.erase_rank", 2, ["erase_rank", "a strategy with erase"]),
+        ("strategies.dat_source", DRASP_ERASED, ["erase: it works with heads statistics, multigauss", "drasp"]),
+        ("strategies.multigauss.spare", ["PQ"], ["spare", "for head statistics", "multigauss"]),
         ("leave_out", ["dat_sorce"], ["leave_out", "did you mean 'dat_source'"]),
         ("leave_out", ["l2", "l2"], ["leave_out", "no value twice"]),
         ("combinations", {"all": ["l2"]}, ["combinations.all: l2 has to be in leave_out too"]),
@@ -118,17 +135,15 @@ def test_a_strategy_must_not_be_named_like_a_reference(tmp_path: Path) -> None:
         load_with(tmp_path, "strategies", strategies | {"ridge": strategies["l2"]})
 
 
-def test_groups_have_every_aspect_once(tmp_path: Path) -> None:
-    entry = {"domains": "source_kmeans", "lambda": [0.5, 0.1], "dropout": 0.3, "l2": 0.0, "head": "aspect_groups"}
-    good = load_with(tmp_path, "strategies.new", entry | {"groups": [["CU", "PQ"], ["CE", "PC"]]})
-    assert good.strategies["new"].groups == (("CU", "PQ"), ("CE", "PC"))
-    for groups, words in (
-        ([["CU", "PQ"], ["CE"]], "every one of data.aspects"),
-        ([["CU", "PQ"], ["CE", "PC", "PQ"]], "every one of data.aspects"),
-        ([["CU", "PQ", "CE", "PC"]], "one for each adversary"),
-    ):
-        with pytest.raises(DatmosError, match=words):
-            load_with(tmp_path, "strategies.new", entry | {"groups": groups})
+def test_aspects_that_adversaries_leave_alone(tmp_path: Path) -> None:
+    raw = yaml.safe_load(DEFAULT.read_text())
+    raw["data"]["aspects"] = ["CU", "PC", "PQ"]
+    raw["strategies"]["new"] = raw["strategies"]["dat_aspect"] | {"spare": ["PC", "no_aspect_of_these_data"]}
+    strategy = Params.model_validate(raw).strategies["new"]
+    assert strategy.groups_of(["CU", "PC", "PQ"]) == (("CU", "PQ"), ("PC",))
+    assert strategy.groups_of(["CU", "PQ"]) == (("CU", "PQ"),)
+    with pytest.raises(DatmosError, match=r"strategies\.new\.spare: these are all of data\.aspects"):
+        load_with(tmp_path, "strategies.new", raw["strategies"]["new"] | {"spare": ["PQ", "PC", "CE", "CU"]})
 
 
 def test_all_that_is_compared(tmp_path: Path) -> None:
@@ -136,14 +151,14 @@ def test_all_that_is_compared(tmp_path: Path) -> None:
     raw |= {"leave_out": ["l2"], "combinations": {"best": ["l2"]}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     rivals = find_rivals(load_params(tmp_path / "params.yaml"))
-    assert rivals.all == [*raw["strategies"], "best", "mean", "ridge", "svr"]
+    assert rivals.all == [*raw["strategies"], "best", *raw["evaluate"]["references"]]
     raw["finetune"] |= {
         "strategies": {"tuned": {"domains": "source", "lambda": 0.5}},
         "published": {"meta": {"model": "x"}},
     }
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     rivals = find_rivals(load_params(tmp_path / "params.yaml"))
-    assert rivals.all == [*raw["strategies"], "best", "tuned", "meta", "mean", "ridge", "svr"]
+    assert rivals.all == [*raw["strategies"], "best", "tuned", "meta", *raw["evaluate"]["references"]]
     assert rivals.trained == [*raw["strategies"], "tuned"]
 
 

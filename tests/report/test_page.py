@@ -21,7 +21,7 @@ def page(tmp_path: Path) -> str:
 
 def write_page(folder: Path) -> str:
     raw = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-    plain = raw["strategies"]["multigauss"]
+    plain = raw["strategies"]["baseline"]
     raw |= {"strategies": {"plain": plain, "dat": plain | {"lambda": 0.375}}}
     raw["data"]["aspects"] = ["PQ"]
     raw["evaluate"] = {"baseline": "plain", "references": ["ridge"]}

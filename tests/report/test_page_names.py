@@ -34,7 +34,7 @@ def scores() -> dict[str, Any]:
 
 def report(folder: Path) -> str:
     raw = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-    plain = raw["strategies"]["multigauss"]
+    plain = raw["strategies"]["baseline"]
     raw |= {"strategies": {"plain": plain, "dat": plain | {"lambda": 0.375}}}
     raw["data"] |= {"kind": "ratings", "root": HOSTILE[1], "aspects": ["PQ"]}
     raw["encoder"] |= {"kind": "transformers", "model": HOSTILE[0]}

@@ -53,7 +53,7 @@ def test_the_folder_holds_the_heads_and_nothing_of_the_adversaries(run: Path, tm
     with safe_open(exported.folder / "seed_3.safetensors", "pt") as weights:
         assert all(name.startswith("head.") for name in weights.keys())  # noqa: SIM118
     original, copied = load_models(run / "data/models/dat"), load_models(exported.folder)
-    x = torch.randn(2, 1024, 75)
+    x = torch.randn(2, 200, 75)
     assert torch.equal(original.head(x).mean, copied.head(x).mean)
     assert original.seeds == copied.seeds
     found, expected = (load(folder) for folder in (exported.folder, run / "data/models/dat"))
@@ -342,7 +342,7 @@ def test_onnx_files_lie_beside_the_weights(run: Path, tmp_path: Path) -> None:
     assert {"head.onnx", "model.onnx"} <= {path.name for path in exported.folder.iterdir()}
     card = (exported.folder / "README.md").read_text()
     assert "`model.onnx` maps `waveforms` (B, 48000), mono, 16000 Hz, 3 s" in card
-    assert "`embeddings` (B, 1024, 75)" in card
+    assert "`embeddings` (B, 200, 75)" in card
 
 
 def test_the_lock_is_written_anew_by_the_helper(run: Path) -> None:

@@ -33,12 +33,12 @@ def test_the_mean_of_the_last() -> None:
     assert kept.epoch.tolist() == [5, 5]
 
 
-@pytest.mark.parametrize(("average", "epochs", "first"), [(0.5, 6, 4), (0.01, 6, 6), (0.3, 10, 8)])
-def test_the_share_of_the_epochs_that_is_averaged(average: float, epochs: int, first: int) -> None:
-    keep = make_keep(weights(0), average, epochs)
+@pytest.mark.parametrize(("epochs", "first"), [(60, 31), (5, 3), (1, 1)])
+def test_the_half_of_the_epochs_that_is_averaged(epochs: int, first: int) -> None:
+    keep = make_keep(weights(0), "last_half", epochs)
     assert isinstance(keep, MeanOfLast)
     assert keep.first == first
-    assert isinstance(make_keep(weights(0), 0.0, epochs), BestEpoch)
+    assert isinstance(make_keep(weights(0), "validation_loss", epochs), BestEpoch)
 
 
 @pytest.mark.parametrize("make", [lambda: BestEpoch(weights(0)), lambda: MeanOfLast(weights(0), first=2)])

@@ -16,7 +16,6 @@ import datmos.training.resume
 from datmos.heads.predict import predict_clips
 from datmos.heads.saved import make_models
 from datmos.params.schema import Params
-from datmos.training.adversary import bin_scores
 from datmos.training.keep import BestEpoch, MeanOfLast
 from datmos.training.loop import Trained, clip_gradients, rank_correlation, shuffled
 from datmos.training.resume import FOLDER
@@ -25,15 +24,19 @@ from helpers.made_up_task import World, params
 from helpers.places import REPOSITORY
 from helpers.study import study_of
 
-PRESET = REPOSITORY / "presets" / "all_strategies.yaml"
+PRESET = REPOSITORY / "presets" / "rivals.yaml"
 EVERY = {
     "dat_source": {"lambda": 0.5},
     "dat_multi": {"domains": "source_kmeans", "lambda": [0.5, 0.1]},
     "floored": {"loss": "gaussian_nll_floored"},
-    "mixed_triplets": {"mixup": 1.0, "triplet": 0.5},
-    **yaml.safe_load(PRESET.read_text())["strategies"],
+    "statistics": {"head": "statistics", "loss": "faithful", "lambda": 0.5},
+    "triplets": {"triplet": 0.5},
+    **{
+        name: {key: value for key, value in entry.items() if key != "train"}
+        for name, entry in yaml.safe_load(PRESET.read_text())["strategies"].items()
+    },
 }
-EVERY["dat_aspect"]["groups"] = [["B"], ["A"]]  # the made-up task's
+EVERY["dat_aspect"] = EVERY["statistics"] | {"spare": ["A"]}
 
 
 def train(world: World, settings: Params, name: str, seeds: list[int], counts: list[int]) -> list[Trained]:
@@ -106,7 +109,7 @@ def test_every_strategy_learns_in_mixed_precision(world: World, name: str, monke
 @pytest.mark.takes(3)
 def test_members_with_different_numbers_of_domains(world: World) -> None:
     """The granularity ablation: every K at once."""
-    for name in ("dat_source", "dat_multi", "smoothing", "group_dro"):
+    for name in ("dat_source", "dat_multi", "dat_aspect", "statistics"):
         settings = params({name: EVERY[name]}, epochs=2, learning_rate=1e-3)
         together = train(world, settings, name, [5, 5, 6], [2, 4, 3])
         for seed, count, found in zip([5, 5, 6], [2, 4, 3], together, strict=True):
@@ -114,8 +117,8 @@ def test_members_with_different_numbers_of_domains(world: World) -> None:
             assert_the_same(found, alone, 1e-5)
 
 
-@pytest.mark.parametrize("name", ["dat_source", "aesa", "group_dro", "c_mixup", "swa", "mixed_triplets"])
-@pytest.mark.parametrize("checkpoint", ["validation_loss", "validation_srcc"])
+@pytest.mark.parametrize("name", ["dat_source", "aesa", "statistics", "triplets"])
+@pytest.mark.parametrize("checkpoint", ["last_half", "validation_loss", "validation_srcc"])
 @pytest.mark.takes(2)
 def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(
     world: World, name: str, checkpoint: str, monkeypatch: pytest.MonkeyPatch
@@ -145,7 +148,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(
 def test_after_a_damaged_checkpoint_a_training_ends_with_the_same_bytes(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = params({"one": EVERY["mixed_triplets"]}, epochs=2)
+    settings = params({"one": EVERY["triplets"]}, epochs=2)
     whole = train(world, settings, "one", [0, 1], [3, 3])
     save = datmos.training.resume.save_checkpoint
 
@@ -185,9 +188,9 @@ def test_another_recipe_does_not_take_up_the_checkpoint(world: World, monkeypatc
     assert len(list(FOLDER.iterdir())) == 1  # of the first
 
 
-@pytest.mark.parametrize(("average", "epochs"), [(0.5, 3), (0.01, 1)])
-def test_the_average_is_over_the_last_epochs(
-    world: World, average: float, epochs: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("epochs", "averaged"), [(6, 3), (1, 1)])
+def test_the_mean_is_over_the_last_half_of_the_epochs(
+    world: World, epochs: int, averaged: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
     update = MeanOfLast.update
@@ -197,10 +200,11 @@ def test_the_average_is_over_the_last_epochs(
         update(self, epoch, values, weights)
 
     monkeypatch.setattr(MeanOfLast, "update", spy)
-    (trained,) = train(world, params({"swa": {"average": average}}, epochs=6), "swa", [0], [3])
-    assert trained.best_epoch == 6
+    settings = params({"plain": {}}, epochs=epochs, checkpoint="last_half")
+    (trained,) = train(world, settings, "plain", [0], [3])
+    assert trained.best_epoch == epochs
     for name in ("head.quality.0.weight", "classifier.0.layers.0.weight"):
-        expected = torch.stack([weights[name] for weights in seen[-epochs:]]).mean(dim=0)
+        expected = torch.stack([weights[name] for weights in seen[-averaged:]]).mean(dim=0)
         torch.testing.assert_close(trained.weights[name], expected)
 
 
@@ -281,9 +285,3 @@ def test_longest_gradient() -> None:
     norm = 7**0.5  # of the first member; the second's is below the limit
     torch.testing.assert_close(a.grad, torch.tensor([[1.5 / norm] * 3, [1.5 / (3.04**0.5)] * 3]))
     assert b.grad[0, 0, 0].item() == pytest.approx(1.5 / norm)
-
-
-def test_bins_are_of_equal_size_and_in_order() -> None:
-    scores = torch.tensor([[0.3, 0.3], [-1.0, -2.0], [2.0, 2.0], [0.0, 0.2], [1.0, 0.9], [0.0, 0.0]])
-    assert bin_scores(scores, 3).tolist() == [1, 0, 2, 1, 2, 0]
-    assert bin_scores(scores, 1).tolist() == [0] * 6

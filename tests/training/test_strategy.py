@@ -8,15 +8,18 @@ import pandas as pd
 import pytest
 import torch
 
+from datmos.core.erasure import domain_directions
 from datmos.core.errors import DatmosError
+from datmos.heads.interface import as_read
 from datmos.heads.predict import features_of_clips, predict_clips
+from datmos.heads.registry import ERASABLE
 from datmos.heads.saved import load_models
 from datmos.params.schema import Params
 from datmos.training.domain_labels import match_domains
 from datmos.training.loop import Split
 from datmos.training.losses import RatingScale, gaussian_nll
 from datmos.training.settings import StrategyParams
-from datmos.training.strategy import channel_statistics, select_split, train_strategy
+from datmos.training.strategy import Member, channel_statistics, select_split, train_members, train_strategy
 from helpers.made_up_task import DIMENSION, PLAIN, params
 from helpers.study import study_of
 
@@ -189,7 +192,7 @@ def test_standardised_channels_have_mean_0_and_sd_1_and_the_numbers_stay_with_th
 ) -> None:
     manifest, store, _ = world
     train_rows = store.rows(manifest.loc[manifest["split"] == "train", "clip_id"])
-    mean, std = channel_statistics(store, train_rows)
+    mean, std = channel_statistics(store, train_rows, "frames")
     frames = np.asarray(store.frames, np.float64)[train_rows]
     np.testing.assert_allclose(mean, frames.mean(axis=(0, 2)), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(std, frames.std(axis=(0, 2)), rtol=1e-5)
@@ -200,3 +203,41 @@ def test_standardised_channels_have_mean_0_and_sd_1_and_the_numbers_stay_with_th
         for shift, gain in zip(head.shift, head.gain, strict=True):
             torch.testing.assert_close(shift[:, 0], expected[0])
             torch.testing.assert_close(gain[:, 0], expected[1])
+
+
+@pytest.mark.parametrize("head", ERASABLE)
+def test_what_is_erased_is_not_read(world: Any, tmp_path: Path, head: str) -> None:
+    """Clips that differ by domain alone are one clip to the head; folded weights are projected embeddings."""
+    manifest, store, domains = world
+    plain = {"head": head, "loss": "faithful", "dropout": 0.0}
+    settings = params({"plain": plain, "erased": plain | {"erase": "source"}}, epochs=4, standardise=True)
+    rows = store.rows(manifest.loc[manifest["split"] == "train", "clip_id"])
+    for name in settings.strategies:
+        run(world, tmp_path, settings, name)
+        model = load_models(tmp_path / "models" / name).head
+        read = as_read(torch.from_numpy(store.read(rows)).float().unsqueeze(1), model.reads)
+        standard = ((read - model.shift[0]) * model.gain[0]).double()
+        points = store.statistics[rows][:, : model.shift[0].numel()]
+        points = (points - model.shift[0].flatten().numpy()) * model.gain[0].flatten().numpy()
+        q = torch.from_numpy(domain_directions(points, domains["domain"].to_numpy()))
+        assert q.shape[1] == 2
+        projected = standard - torch.einsum("nd...,dr,er->ne...", standard, q, q)
+        moved = (projected / model.gain[0] + model.shift[0]).float()
+        same = torch.allclose(model(moved).mean, model(read).mean, atol=1e-5)
+        assert same == (name == "erased")
+
+
+def test_every_member_is_without_its_own_domains(world: Any) -> None:
+    manifest, store, domains = world
+    settings = params({"erased": {"head": "statistics", "erase": "source", "erase_rank": 1}}, epochs=1)
+    other = domains.assign(domain=np.arange(64, dtype=np.int32) // 8)
+    study = study_of(settings, manifest, store)
+    members = [Member(0, domains), Member(0, other)]
+    for found, member in zip(
+        train_members(study, "x", settings.strategies["erased"], members), members, strict=True
+    ):
+        weight = found.weights["head.trunks.0.0.weight"]
+        points = store.statistics[store.rows(member.domains["clip_id"])]
+        for own in members:
+            q = domain_directions(points, own.domains["domain"].to_numpy(), 1)
+            assert (np.abs(weight.numpy() @ q).max() < 1e-6) == (own is member)

@@ -14,6 +14,7 @@ from datmos.training.loop import Trained
 from datmos.training.settings import StrategyParams
 from datmos.training.strategy import Member, Study
 from datmos.trials.granularity import predict_every_k
+from helpers.embedding import clip_arrays
 from helpers.places import PARAMS
 from helpers.study import study_of
 
@@ -46,13 +47,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[pd.DataFrame
     manifest.loc[:24:2, "source"] = "y"
     manifest.loc[manifest["split"] == "eval", "system"] = ["a", "b", "c", "d"] * 3
     manifest["PQ"] = generator.normal(5, 1, len(ids))
-    clips = (
-        {
-            "0": generator.normal(size=(6, 50)).astype(np.float16),
-            "pooled": generator.normal(size=6).astype(np.float32),
-        }
-        for _ in ids
-    )
+    clips = (clip_arrays(generator.normal(size=(6, 50)).astype(np.float16)) for _ in ids)
     write_store(tmp_path / "embeddings", pd.Series(ids), clips, {"layers": [1]})
     return manifest, EmbeddingStore(tmp_path / "embeddings")
 

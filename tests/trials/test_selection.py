@@ -27,6 +27,7 @@ from datmos.trials.selection import (
     selection_table,
     within_one_error,
 )
+from helpers.embedding import clip_arrays
 from helpers.places import REPOSITORY
 from helpers.study import study_of
 
@@ -57,13 +58,7 @@ def manifest() -> pd.DataFrame:
 @pytest.fixture
 def store(manifest: pd.DataFrame, tmp_path: Path) -> EmbeddingStore:
     generator = np.random.default_rng(1)
-    clips = (
-        {
-            "0": generator.normal(size=(4, 50)).astype(np.float16),
-            "pooled": generator.normal(size=4).astype(np.float32),
-        }
-        for _ in range(len(manifest))
-    )
+    clips = (clip_arrays(generator.normal(size=(4, 50)).astype(np.float16)) for _ in range(len(manifest)))
     write_store(tmp_path / "embeddings", manifest["clip_id"], clips, {"layers": [1]})
     return EmbeddingStore(tmp_path / "embeddings")
 

@@ -273,7 +273,7 @@ class Finetuning:
 
 def _classifier(width: int, seed: int, branch: int, labels: Tensor) -> DomainClassifier:
     with torch_seed("adversary", seed, branch):
-        return DomainClassifier(width, int(labels.max()) + 1)
+        return DomainClassifier((width, 64, 32), int(labels.max()) + 1)
 
 
 def _recompute_activations(encoder: object) -> None:

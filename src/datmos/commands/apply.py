@@ -31,7 +31,7 @@ def add_apply(commands: Any) -> None:
         description="Set what a preset names in params.yaml, and leave the rest, comments too, as it is. "
         "`git diff params.yaml` shows it, `git checkout params.yaml` undoes it.",
     )
-    apply.add_argument("preset", type=Path, help="for example presets/all_strategies.yaml")
+    apply.add_argument("preset", type=Path, help="for example presets/rivals.yaml")
     apply.set_defaults(run=_apply)
 
 

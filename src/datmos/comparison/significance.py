@@ -20,7 +20,7 @@ from datmos.evaluation.agreement import spearman, system_means
 
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
 POWER, LEVEL = 0.8, 0.05
-SWAPS, DRAWS = 9999, 1000  # of the permutation test and of the bootstrap
+SWAPS, DRAWS = 4999, 1000  # of the permutation test and of the bootstrap
 
 
 def mse(predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:

@@ -16,8 +16,9 @@ class EmbeddingStore:
     """Reader of data/embeddings.
 
     Attributes:
-        frames: float16 memory map, shape (N, D, T).
+        frames: float16 memory map, shape (N, D, T); None if the store keeps no frames.
         extra: further layers, each as ``frames``, by number.
+        statistics: float32 memory map, mean and SD over time of every channel of ``frames``, shape (N, 2 D).
         pooled: float32 memory map, time means of the layer that is clustered, shape (N, D).
         info: encoder.json (name, revision, dtype, layers, sample_rate, hop, dimension, frames, clip_seconds, ...).
     """
@@ -32,17 +33,22 @@ class EmbeddingStore:
             self.info: dict[str, Any] = read_json(file)
             further = [int(layer) for layer in self.info["layers"][1:]]
             clip = (int(self.info["dimension"]), int(self.info["frames"]))
+            kept = bool(self.info["frames_kept"])
         with _reading(folder / "index.parquet") as file:
             clip_ids = pd.read_parquet(file)["clip_id"]
             if not clip_ids.is_unique:
                 raise ValueError("a clip_id is there twice")
         count = len(clip_ids)
         self._row_of = pd.Series(range(count), index=clip_ids)
-        self.frames: np.ndarray = _map(folder / "frames.npy", "float16", (count, *clip))
+        self.frames: np.ndarray | None = None
+        self.extra: dict[int, np.ndarray] = {}
+        if kept:
+            self.frames = _map(folder / "frames.npy", "float16", (count, *clip))
+            self.extra = {
+                layer: _map(folder / f"frames_layer{layer}.npy", "float16", (count, *clip)) for layer in further
+            }
+        self.statistics: np.ndarray = _map(folder / "statistics.npy", "float32", (count, 2 * clip[0]))
         self.pooled: np.ndarray = _map(folder / "pooled.npy", "float32", (count, clip[0]))
-        self.extra: dict[int, np.ndarray] = {
-            layer: _map(folder / f"frames_layer{layer}.npy", "float16", (count, *clip)) for layer in further
-        }
 
     def rows(self, clip_ids: Iterable[str]) -> np.ndarray:
         """Return the row of every clip, int64, shape (number of clips,).
@@ -60,7 +66,15 @@ class EmbeddingStore:
         """Read embeddings, float16, shape (len(rows), D, T), in the order of ``rows``.
 
         ``layer`` is one of ``extra``, or None for the layer that heads read.
+
+        Raises:
+            DatmosError: the store keeps no frames.
         """
+        if self.frames is None:
+            raise DatmosError(
+                "data/embeddings keeps no frames, and something asks for them. Set embed.frames to true and run "
+                "`dvc repro`; or use head statistics, and kmeans.average_over: frames"
+            )
         frames = self.frames if layer is None else self.extra[layer]
         order = np.argsort(rows, kind="stable")  # ascending reads: the disk likes them
         batch = np.empty((len(rows), *frames.shape[1:]), dtype=frames.dtype)
@@ -102,38 +116,38 @@ def write_store(
     """Write a store in one pass; memory does not grow with the clips.
 
     ``frames.npy``: float16 (N, D, T), C order; ``frames_layer<n>.npy``: further layers, the same; ``pooled.npy``:
-    float32 (N, D), time means of the layer that is clustered; ``index.parquet``: clip_id in the order of the rows;
-    ``encoder.json``: what the values depend on.
+    float32 (N, D), time means of the layer that is clustered; ``statistics.npy``: float32 (N, 2 D), mean and SD
+    over time; ``index.parquet``: clip_id in the order of the rows; ``encoder.json``: what the values depend on.
 
     Args:
         folder: to write.
         clip_ids: of the rows, in order.
-        clips: for each of them its layers "0", "1", ... float16 (D, T), and "pooled" float32 (D,).
-        description: encoder.json, with the numbers of those layers in ``layers``; D and T are added.
+        clips: for each of them its layers "0", "1", ... float16 (D, T), or none of them for a store without frames;
+            "statistics" float32 (2 D,), "pooled" float32 (D,) and "length" int64 (1,), which is T.
+        description: encoder.json, with the numbers of those layers in ``layers``; the shape is added.
 
     Raises:
         DatmosError: arrays of a clip are not of the type and shape of the first clip's.
     """
     further = description["layers"][1:]
-    names = {"0": "frames.npy", "pooled": "pooled.npy"}
+    names = {"0": "frames.npy", "statistics": "statistics.npy", "pooled": "pooled.npy"}
     names |= {str(index): f"frames_layer{layer}.npy" for index, layer in enumerate(further, start=1)}
     with replacing(folder) as temporary, ExitStack() as opened:
         temporary.mkdir()
-        files: dict[str, IO[bytes]] = {
-            key: opened.enter_context((temporary / name).open("wb")) for key, name in names.items()
-        }
+        files: dict[str, IO[bytes]] = {}
         first: dict[str, np.ndarray] = {}
         for clip_id, arrays in zip(clip_ids, clips, strict=True):
             if not first:
                 first = arrays
-                for key, file in files.items():
-                    _write_header(file, arrays[key], len(clip_ids))
+                for key in [key for key in names if key in arrays]:
+                    files[key] = opened.enter_context((temporary / names[key]).open("wb"))
+                    _write_header(files[key], arrays[key], len(clip_ids))
             for key, file in files.items():
                 _check_row(clip_id, arrays[key], first[key])
                 file.write(arrays[key].tobytes())
-        dimension, frames = first["0"].shape
+        shape = {"dimension": len(first["pooled"]), "frames": int(first["length"][0]), "frames_kept": "0" in first}
         write_parquet(temporary / "index.parquet", pd.DataFrame({"clip_id": clip_ids}))
-        write_json(temporary / "encoder.json", description | {"dimension": dimension, "frames": frames})
+        write_json(temporary / "encoder.json", description | shape)
 
 
 def _check_row(clip_id: str, row: np.ndarray, first: np.ndarray) -> None:

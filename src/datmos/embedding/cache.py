@@ -20,7 +20,7 @@ from datmos.core.errors import DatmosError
 DIGEST_BYTES = 32
 HEAD_BYTES = 16_384  # of a file, that hold the description of its arrays
 ABANDONED = 24 * 3600  # seconds after which nobody is still writing a temporary file
-TYPES = {"F16": "float16", "F32": "float32"}  # names of safetensors and of NumPy
+TYPES = {"F16": "float16", "F32": "float32", "I64": "int64"}  # names of safetensors and of NumPy
 
 Form = dict[str, tuple[str, tuple[int, ...]]]  # type and shape of arrays, by name
 
@@ -39,11 +39,11 @@ class ClipCache:
         Args:
             folder: where the files are; made when the first one is written.
             recipe: JSON-like, everything but the clip that the arrays depend on.
-            layers: how many a clip has: "0", "1", ... float16 (D, T) each, beside "pooled" float32 (D,).
+            layers: whose frames a clip has: "0", "1", ... float16 (D, T) each, beside "statistics" float32 (2 D,),
+                "pooled" float32 (D,) and "length" int64 (1,), which is T.
         """
-        self.folder = folder
+        self.folder, self.layers = folder, layers
         self._recipe = json.dumps(recipe, sort_keys=True)
-        self._layers = [str(index) for index in range(layers)]
         self._tidy: set[Path] = set()
 
     def path(self, clip_digest: str) -> Path:
@@ -115,9 +115,17 @@ class ClipCache:
             end = max(own["data_offsets"][1] for own in entries.values())
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
             return {}
-        shape = form.get("0", ("", ()))[1]
-        fitting: Form = dict.fromkeys(self._layers, ("float16", shape)) | {"pooled": ("float32", shape[:1])}
-        return form if len(shape) == 2 and form == fitting and start + end + DIGEST_BYTES == size else {}
+        pooled = form.get("pooled", ("", ()))[1]
+        if len(pooled) != 1 or start + end + DIGEST_BYTES != size:
+            return {}
+        frames = (*pooled, *form.get("0", ("", ()))[1][1:2])
+        fitting: Form = {str(index): ("float16", frames) for index in range(self.layers)}
+        fitting |= {
+            "pooled": ("float32", pooled),
+            "statistics": ("float32", (2 * pooled[0],)),
+            "length": ("int64", (1,)),
+        }
+        return form if len(frames) == 1 + bool(self.layers) and form == fitting else {}
 
     def _make_folder(self, folder: Path) -> int:
         """Make a folder of the cache if it is not there; returns the permissions of the cache's own."""

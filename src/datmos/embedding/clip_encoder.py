@@ -26,6 +26,7 @@ from datmos.core.batch_size import BatchSize
 from datmos.core.errors import DatmosError
 from datmos.core.files import file_digest
 from datmos.core.processes import Processes
+from datmos.core.statistics import time_statistics
 from datmos.embedding.cache import ClipCache, Form, form_of
 from datmos.embedding.encoders.interface import Encoder
 from datmos.embedding.settings import EmbedParams
@@ -161,11 +162,13 @@ class ClipEncoder:
         return {name: torch.cat([part[name] for part in parts])[:count] for name in parts[0]}, finish
 
     def _run(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Embed one batch: layers "0", "1", ... float16 (B, D, T), "pooled" float32 (B, D), "fits" (B,)."""
+        """Embed one batch: a clip's arrays as `ClipCache` keeps them, (B, ...) each, and "fits" (B,)."""
         on_device = {name: value.to(self._device, non_blocking=True) for name, value in inputs.items()}
         *frames, pooled = (layer.float() for layer in self._encoder(on_device))  # (B, D, T) each
-        outputs = {str(index): layer.half() for index, layer in enumerate(frames)}
+        outputs = {str(index): layer.half() for index, layer in enumerate(frames[: self._cache.layers])}
+        outputs["statistics"] = time_statistics(frames[0].half().float())
         outputs["pooled"] = pooled.mean(dim=2)
+        outputs["length"] = torch.full((len(pooled), 1), pooled.shape[2])
         # false for NaN too
         fits = torch.stack([layer.abs().amax(dim=(1, 2)) < FLOAT16_MAX for layer in frames]).all(dim=0)
         outputs["fits"] = fits & outputs["pooled"].isfinite().all(dim=1)

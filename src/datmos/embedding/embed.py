@@ -20,7 +20,7 @@ from datmos.embedding.encoders.interface import Encoder
 from datmos.embedding.encoders.precision import find_checked_encoder
 from datmos.embedding.settings import EncoderParams
 
-RECIPE = 2  # raise it when the same settings begin to give other values: old cache entries are then not used
+RECIPE = 3  # raise it when the same settings begin to give other values: old cache entries are then not used
 
 
 def choose_encoder(
@@ -60,6 +60,7 @@ def embed_clips(
     plan: EmbeddingPlan,
     folder: Path,
     processes: Processes = ALONE,
+    frames: bool = True,
 ) -> None:
     """Embed every clip of the manifest and write ``folder``, as `write_store` does.
 
@@ -72,14 +73,15 @@ def embed_clips(
         plan: how the work is laid out.
         folder: the store to write, by the first process.
         processes: this process among those that share the work. All must see the same files.
+        frames: whether to keep them; without them the store has what heads read that pool over time, and is small.
 
     Raises:
         DatmosError: a clip changed since the manifest was made, or an embedding is not finite or does not fit
             float16, or not even one clip fits the device's memory, or the cache can't be written.
     """
-    recipe = {"recipe": RECIPE, **describe(encoder, audio)}
+    recipe = {"recipe": RECIPE, "kept": frames, **describe(encoder, audio)}
     work_folder = folder.with_name(f".{folder.name}.work") if cache_folder is None else cache_folder
-    cache = ClipCache(work_folder, recipe, layers=len(encoder.layers) - 1)
+    cache = ClipCache(work_folder, recipe, layers=len(encoder.layers) - 1 if frames else 0)
     work = ClipEncoder(manifest, root, audio, encoder, cache, plan, processes.device)
     clips = CachedClips(manifest, root, cache, work)
     clips.fill(range(processes.rank, len(manifest), processes.total), show=processes.rank == 0)

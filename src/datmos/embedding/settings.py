@@ -29,9 +29,9 @@ class EncoderParams(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.kind == "distillmos":
-            given = [name for name in ("model", "revision", "layer") if getattr(self, name) is not None]
+            given = [name for name in ("model", "revision") if getattr(self, name) is not None]
             if given:
-                raise ValueError(f"kind distillmos has one model and one output: set {given[0]} to null")
+                raise ValueError(f"kind distillmos is one model: set {given[0]} to null")
         elif self.model is None:
             example = {"transformers": "facebook/wav2vec2-xls-r-2b", "torchaudio": "WAV2VEC2_XLSR_2B"}
             raise ValueError(f"kind {self.kind} needs model, for example {example[self.kind]}")
@@ -41,8 +41,9 @@ class EncoderParams(Section):
 
 
 class EmbedParams(Section):
-    """How embeddings are computed on this machine; none of it changes what they are."""
+    """How embeddings are computed on this machine, which does not change what they are; and what is stored."""
 
+    frames: bool
     batch_size: Count | None
     workers: Count | None
     cache: Path | None

@@ -181,7 +181,7 @@ def summarise_seeds(seeds: list[float], ensemble: float) -> dict[str, Any]:
 
 
 def lowest_validation_loss(curves: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Summarise the validation loss (nats a clip) of the epochs that were kept, over seeds.
+    """Summarise the lowest validation loss of each seed's epochs.
 
     ``curves`` is a strategy's curves.csv: columns seed, epoch, validation_loss. The loss is what
     `datmos.trials.selection.training_domain` is about, for whoever compares experiments with `dvc exp show`.

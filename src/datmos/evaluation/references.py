@@ -14,14 +14,13 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
-from tqdm import trange
 
+from datmos.core.erasure import domain_directions, erase
 from datmos.core.predictions import same_for_every_seed
 from datmos.core.registry import find
 from datmos.core.store import EmbeddingStore
 from datmos.evaluation.settings import REFERENCES
 
-READ_AT_ONCE = 64  # clips; bounds memory
 PENALTIES = np.logspace(-1, 6, 29)  # of ridge
 
 
@@ -53,7 +52,8 @@ def predict_reference(
 
     Args:
         name: one of `REFERENCES`: "mean" of the train ratings; "ridge" regression or "svr" (support vector, radial
-            basis functions, scikit-learn's defaults) on time mean and standard deviation of the embeddings.
+            basis functions, scikit-learn's defaults) on time mean and standard deviation of the embeddings;
+            "ridge_erased" and "svr_erased", for which sources are taken out of these (`datmos.core.erasure`).
         store: embeddings of the train clips.
         manifest: the clips; ratings are read of the train split only.
         clip_ids: to predict.
@@ -66,20 +66,15 @@ def predict_reference(
         Columns clip_id, seed, <aspect>, sorted by seed, then in the order of ``clip_ids``; float32, rating points.
     """
     train = manifest[manifest["split"] == "train"]
-    train_features = summarise_clips(store, train["clip_id"], "reading train clips")
-    features = summarise_clips(predicted_store or store, clip_ids, "reading clips to predict")
+    predicted = predicted_store or store
+    train_features = store.statistics[store.rows(train["clip_id"])].astype(np.float64)  # (N, 2 D)
+    features = predicted.statistics[predicted.rows(clip_ids)].astype(np.float64)
+    if name.endswith("_erased"):
+        scaler = StandardScaler().fit(train_features)
+        directions = domain_directions(scaler.transform(train_features), train["source"].to_numpy())
+        train_features, features = (erase(scaler.transform(own), directions) for own in (train_features, features))
     columns: dict[str, Any] = {"clip_id": list(clip_ids)}
     for aspect in aspects:
         fitted = find(REFERENCES, name)().fit(train_features, train[aspect].to_numpy(np.float64))
         columns[aspect] = fitted.predict(features).astype(np.float32)
     return same_for_every_seed(pd.DataFrame(columns), seeds)
-
-
-def summarise_clips(store: EmbeddingStore, clip_ids: Sequence[str], doing: str) -> np.ndarray:
-    """Return time mean and standard deviation of the embeddings, float64, shape (number of clips, 2 D)."""
-    rows = store.rows(clip_ids)
-    parts = [np.empty((0, 2 * store.frames.shape[1]))]
-    for start in trange(0, len(rows), READ_AT_ONCE, desc=doing, unit="batch"):
-        frames = store.read(rows[start : start + READ_AT_ONCE]).astype(np.float64)  # (B, D, T)
-        parts.append(np.concatenate([frames.mean(axis=2), frames.std(axis=2)], axis=1))
-    return np.concatenate(parts)

@@ -20,7 +20,7 @@ class AesaNetStyle(Head):
     params.yaml names (theirs is BEATs); channels are standardised by the statistics of its first stored layer.
     """
 
-    reads_layers = True
+    reads = "layers"
 
     def __init__(self, options: HeadOptions) -> None:
         super().__init__(options, 2 * CELLS)

@@ -1,13 +1,17 @@
 """What every head offers to the training loop and to predictions."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from datmos.core.statistics import time_statistics
 from datmos.heads.stacked import Noise
+
+Reads = Literal["frames", "layers", "statistics"]
 
 
 class Gaussian(NamedTuple):
@@ -34,7 +38,8 @@ class HeadOptions(NamedTuple):
     aspects: tuple[str, ...]
     scale: tuple[float, float]  # lowest and highest rating; outputs of -1 and 1 are mapped there
     dropout: float  # probability
-    groups: tuple[tuple[str, ...], ...]  # aspects that are routed together, for heads that do that
+    groups: tuple[tuple[str, ...], ...] = ()  # aspects that share a trunk, for heads that do that; (): all
+    widths: tuple[int, ...] = ()  # of hidden layers, the last that of h, for heads that let one choose; (): its own
 
 
 class Encoded(NamedTuple):
@@ -47,17 +52,21 @@ class Encoded(NamedTuple):
 class Head(nn.Module, ABC):
     """A trainable model on embeddings: M members, made with one (see `datmos.heads.stacked`).
 
-    Embeddings come as (B, D, T), shared by all members, or as (M, B, D, T); for a head that `reads_layers` as
-    (B, L, D, T) or (M, B, L, D, T).
+    A head says by `reads` what it takes of a clip: "frames" of one layer (D, T), "layers", all that the store holds
+    (L, D, T), or "statistics" over time (2 D,). Batches come as (B, ...), shared by all members, or as (M, B, ...).
 
     Attributes:
+        reads: what it takes.
+        classifier_widths: of the hidden layers of a domain classifier that reads its h.
         width: of h.
         view_width: of what an adversary sees; h itself unless a head says otherwise.
-        shift, gain: (M, D, 1); a head takes (x - shift) * gain, so that channels are alike (`standardise`).
+        shift, gain: (M, D, 1), of statistics (M, 2 D); a head takes (x - shift) * gain, so that channels are alike
+            (`standardise`).
         spread: (M, A, A); factor of the covariance of a head that was trained as a point predictor, else 0.
     """
 
-    reads_layers = False
+    reads: Reads = "frames"
+    classifier_widths: tuple[int, ...] = (64, 32)
     shift: Tensor
     gain: Tensor
     spread: Tensor
@@ -68,8 +77,9 @@ class Head(nn.Module, ABC):
         self.width = self.view_width = width
         low, high = options.scale
         self.half_range, self.middle = (high - low) / 2, (high + low) / 2
-        self.register_buffer("shift", torch.zeros(1, options.dimension, 1))
-        self.register_buffer("gain", torch.ones(1, options.dimension, 1))
+        channels = (2 * options.dimension,) if self.reads == "statistics" else (options.dimension, 1)
+        self.register_buffer("shift", torch.zeros(1, *channels))
+        self.register_buffer("gain", torch.ones(1, *channels))
         aspects = len(options.aspects)
         self.register_buffer("spread", torch.zeros(1, aspects, aspects))
 
@@ -81,19 +91,35 @@ class Head(nn.Module, ABC):
     def predict(self, h: Tensor) -> Gaussian:
         """Map h (M, B, width) to the distribution of the scores."""
 
+    def reading_weights(self) -> list[Tensor]:
+        """Return the weights that meet the (standardised) channels first, (M, outputs, D or 2 D, ...) each.
+
+        None for a head that erasure does not work with.
+        """
+        return []
+
+    def erase(self, directions: Sequence[Tensor]) -> None:
+        """Let every member read nothing along its ``directions`` (D or 2 D, R): they are taken out of its weights.
+
+        Projecting the embeddings would be the same; this costs nothing when clips are scored.
+        """
+        for weight in self.reading_weights() if directions else ():
+            for own, q in zip(weight.data, directions, strict=True):
+                own -= torch.einsum("od...,dr,er->oe...", own, q, q)
+
     def forward(self, embeddings: Tensor) -> Gaussian:
         """Map embeddings to the distribution of the scores."""
         return self.predict(self.encode(embeddings).h)
 
     def standardise(self, mean: Tensor, std: Tensor) -> None:
-        """Bring every channel of the embeddings to mean 0 and SD 1 from now on; ``mean``, ``std``: (D,).
+        """Bring every channel of what it reads to mean 0 and SD 1 from now on; ``mean``, ``std``: (D,) or (2 D,).
 
         A channel that hardly varies (a thousandth of the median SD) is only centred. The numbers are saved with
         the weights.
         """
         gain = torch.where(std > 1e-3 * std.median(), 1 / std, 1.0)
-        self.shift.copy_(mean.unsqueeze(1).expand_as(self.shift))
-        self.gain.copy_(gain.unsqueeze(1).expand_as(self.gain))
+        self.shift.copy_(mean.reshape(self.shift.shape[1:]).expand_as(self.shift))
+        self.gain.copy_(gain.reshape(self.gain.shape[1:]).expand_as(self.gain))
 
     def to_gaussian(self, out: Tensor) -> Gaussian:
         """Read A means, A diagonal elements and the upper triangle of the factor, row by row, from (M, B, outputs).
@@ -111,6 +137,13 @@ class Head(nn.Module, ABC):
             rows, columns = torch.triu_indices(a, a, offset=1, device=out.device)
             factor[..., rows, columns] = out[..., 2 * a :]
         return Gaussian(mean, self.half_range * factor)
+
+
+def as_read(layers: Tensor, reads: Reads) -> Tensor:
+    """Make of all layers of clips (B, L, D, T) what a head reads."""
+    if reads == "layers":
+        return layers
+    return time_statistics(layers[:, 0]) if reads == "statistics" else layers[:, 0]
 
 
 def outputs_of(aspects: int) -> int:

@@ -12,8 +12,10 @@ from datmos.heads.stacked import Conv1d, LayerNorm, Noise, convolve_embeddings, 
 CHANNELS, KERNEL, POOL = 32, 5, 5
 
 
-class ConvolutionalHead(Head):
-    """The two convolution blocks of MultiGauss: embeddings -> (M, B, width of the second block's output).
+class MultiGauss(Head):
+    """MultiGauss head (Cumlin et al., arXiv 2506.04890), the predictor of the paper (arXiv 2603.16201).
+
+    Two convolution blocks -> h -> 64 -> 32 -> mean and covariance factor of a Gaussian.
 
     Args:
         options: of any head; ``frames`` is the length of clip that it is made for.
@@ -35,9 +37,17 @@ class ConvolutionalHead(Head):
             [Conv1d(options.dimension, CHANNELS, KERNEL), Conv1d(CHANNELS, CHANNELS, KERNEL)]
         )
         self.norms = nn.ModuleList([LayerNorm(CHANNELS, first), LayerNorm(CHANNELS, second)])
+        self.quality = perceptron(self.width, 64, 32, outputs_of(len(options.aspects)))
 
-    def convolve(self, embeddings: Tensor, noise: Noise | None) -> Tensor:
-        """2 x [Conv1d -> LayerNorm over (C, T) -> ReLU -> Dropout -> MaxPool], flattened: (M, B, width)."""
+    def reading_weights(self) -> list[Tensor]:
+        """Return the first convolution."""
+        return [cast(Conv1d, self.convolutions[0]).weight]
+
+    def encode(self, embeddings: Tensor, noise: Noise | None = None) -> Encoded:
+        """Map embeddings to h (M, B, width), which adversaries read.
+
+        2 x [Conv1d -> LayerNorm over (C, T) -> ReLU -> Dropout -> MaxPool], flattened.
+        """
         # standardised inside the first convolution, not before it: embeddings are then read once, not three times
         first = cast(Conv1d, self.convolutions[0])
         weight = first.weight * self.gain.unsqueeze(1)  # (M, C, D, K)
@@ -45,28 +55,13 @@ class ConvolutionalHead(Head):
         x = convolve_embeddings(embeddings, weight, bias)  # (B, M, C, T)
         x = self._finish_block(x, 0, noise)
         x = self._finish_block(self.convolutions[1](x), 1, noise)
-        return x.flatten(2).transpose(0, 1)
-
-    def _finish_block(self, x: Tensor, block: int, noise: Noise | None) -> Tensor:
-        x = dropout(self.norms[block](x).relu(), self.options.dropout, noise, dim=1)
-        return functional.max_pool1d(x.flatten(1, 2), POOL).unflatten(1, tuple(x.shape[1:3]))
-
-
-class MultiGauss(ConvolutionalHead):
-    """MultiGauss head (Cumlin et al., arXiv 2506.04890), the predictor of the paper (arXiv 2603.16201).
-
-    Two convolution blocks -> h -> 64 -> 32 -> mean and covariance factor of a Gaussian.
-    """
-
-    def __init__(self, options: HeadOptions) -> None:
-        super().__init__(options)
-        self.quality = perceptron(self.width, 64, 32, outputs_of(len(options.aspects)))
-
-    def encode(self, embeddings: Tensor, noise: Noise | None = None) -> Encoded:
-        """Map embeddings to h (M, B, width), which adversaries read."""
-        h = self.convolve(embeddings, noise)
+        h = x.flatten(2).transpose(0, 1)
         return Encoded(h, (h,))
 
     def predict(self, h: Tensor) -> Gaussian:
         """Map h (M, B, width) to the distribution of the scores."""
         return self.to_gaussian(self.quality(h))
+
+    def _finish_block(self, x: Tensor, block: int, noise: Noise | None) -> Tensor:
+        x = dropout(self.norms[block](x).relu(), self.options.dropout, noise, dim=1)
+        return functional.max_pool1d(x.flatten(1, 2), POOL).unflatten(1, tuple(x.shape[1:3]))

@@ -10,7 +10,7 @@ from datmos.core.device import mixed_precision
 from datmos.core.predictions import prediction_table
 from datmos.core.store import EmbeddingStore
 from datmos.heads.interface import Encoded
-from datmos.heads.reader import FrameReader
+from datmos.heads.reader import EmbeddingReader
 from datmos.heads.saved import Models
 
 BATCH_SIZE = 64  # bounds memory; no score depends on it
@@ -44,7 +44,7 @@ def features_of_clips(
 
 def _encode(models: Models, store: EmbeddingStore, clip_ids: list[str], device: torch.device) -> Iterator[Encoded]:
     head = models.head.to(device)
-    reader = FrameReader(store, store.rows(clip_ids), device, head.reads_layers)
+    reader = EmbeddingReader(store, store.rows(clip_ids), device, head.reads)
     for places in torch.arange(len(clip_ids)).split(BATCH_SIZE):
         with mixed_precision(device):
             yield head.encode(reader.read(places[None]))

@@ -4,30 +4,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datmos.core.store import EmbeddingStore
+from datmos.core.store import EmbeddingStore, batched
+from datmos.heads.interface import Reads
 
 KEPT_ON_DEVICE = 0.6  # of the free memory of a GPU, at most, for embeddings
 
 
-class FrameReader:
+class EmbeddingReader:
     """Embeddings of chosen clips, float32, on the device.
 
-    On a GPU they stay there in half precision if they fit; else, and on a CPU, they are read batch by batch from
-    the memory map, so that memory does not grow with the number of clips.
+    Statistics stay there, since they are small. So do frames on a GPU, in half precision, if they fit; else they
+    are read batch by batch from the memory map, so that memory does not grow with the number of clips.
 
     Args:
         store: the embeddings.
         rows: of the store, that will be asked for, int64, (N,).
         device: where to compute.
-        every_layer: read all layers of the store, not the first alone.
+        reads: what of them, see `datmos.heads.interface.Head`.
     """
 
-    def __init__(self, store: EmbeddingStore, rows: np.ndarray, device: torch.device, every_layer: bool) -> None:
-        self.store, self.rows, self.device = store, rows, device
-        self.layers: list[int | None] = [None, *store.extra] if every_layer else [None]
-        self.every_layer = every_layer
+    def __init__(self, store: EmbeddingStore, rows: np.ndarray, device: torch.device, reads: Reads) -> None:
+        self.store, self.rows, self.device, self.reads = store, rows, device, reads
+        self.layers: list[int | None] = [None, *store.extra] if reads == "layers" else [None]
         self.resident: Tensor | None = None
-        if device.type == "cuda" and self._size() < KEPT_ON_DEVICE * torch.cuda.mem_get_info(device)[0]:
+        if reads == "statistics":
+            self.resident = torch.from_numpy(store.statistics[rows]).to(device)
+        elif device.type == "cuda" and self._size() < KEPT_ON_DEVICE * torch.cuda.mem_get_info(device)[0]:
             self.resident = self._load()
 
     def read(self, places: Tensor) -> Tensor:
@@ -37,27 +39,28 @@ class FrameReader:
             places: int64, (1, B) for a batch that all members share, (M, B) for one each.
 
         Returns:
-            (B, D, T) or (M, B, D, T); with every layer (B, L, D, T) or (M, B, L, D, T).
+            (B, ...) or (M, B, ...): (D, T), (L, D, T) or (2 D,) for each clip.
         """
         flat = places.flatten()
         if self.resident is not None:
-            frames = self.resident[flat.to(self.device)]
+            found = self.resident[flat.to(self.device)]
         else:
-            frames = torch.from_numpy(self._read(self.rows[flat.numpy()])).to(self.device)
-        frames = frames.float()
-        return frames if len(places) == 1 else frames.unflatten(0, tuple(places.shape))
+            found = torch.from_numpy(self._read(self.rows[flat.numpy()])).to(self.device)
+        found = found.float()
+        return found if len(places) == 1 else found.unflatten(0, tuple(places.shape))
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         layers = [self.store.read(rows, layer) for layer in self.layers]
-        return np.stack(layers, axis=1) if self.every_layer else layers[0]
+        return np.stack(layers, axis=1) if self.reads == "layers" else layers[0]
 
     def _size(self) -> int:
-        return 2 * len(self.rows) * len(self.layers) * int(np.prod(self.store.frames.shape[1:]))
+        return len(self.rows) * self._read(self.rows[:1]).nbytes
 
     def _load(self) -> Tensor:
         first = self._read(self.rows[:1])
         resident = torch.empty((len(self.rows), *first.shape[1:]), dtype=torch.float16, device=self.device)
-        for start in range(0, len(self.rows), 64):
-            part = self._read(self.rows[start : start + 64])
-            resident[start : start + len(part)] = torch.from_numpy(part).to(self.device)
+        start = 0
+        for rows in batched(self.rows, 64):
+            resident[start : start + len(rows)] = torch.from_numpy(self._read(rows)).to(self.device)
+            start += len(rows)
         return resident

@@ -29,6 +29,7 @@ class HeadConfig(Received, extra="forbid"):
     scale: Annotated[list[Finite], Field(min_length=2, max_length=2)]
     dropout: Annotated[Finite, Field(ge=0, lt=1)]
     groups: Annotated[list[Aspects], Field(max_length=100)]
+    widths: Annotated[list[Size], Field(max_length=10)]
 
 
 class ModelsConfig(Received):

@@ -18,6 +18,7 @@ from datmos.datasets.settings import CorpusParams, DataParams, EvaluationSetPara
 from datmos.domains.settings import RULES, DomainParams, KmeansParams, RandomParams, SourceParams
 from datmos.embedding.settings import EmbedParams, EncoderParams
 from datmos.evaluation.settings import EvaluateParams, UmapParams
+from datmos.heads.registry import WITHOUT_FRAMES
 from datmos.training.settings import StrategyParams, TrainParams
 from datmos.trials.settings import GranularityParams
 
@@ -68,8 +69,9 @@ class Params(Section):
             check_known(key, names, self.strategies, "strategies")
         self._check_names()
         for name, strategy in self.strategies.items():
-            _check_adversaries(f"strategies.{name}", strategy)
-            self._check_groups(name, strategy)
+            self._check_strategy(name, strategy)
+        if not self.embed.frames and self.kmeans.average_over == "channels":
+            raise ValueError("kmeans.average_over: channels needs frames, and embed.frames is false")
         for name, tuned in self.finetune.strategies.items():
             _check_adversaries(f"finetune.strategies.{name}", tuned)
         for name, names in self.combinations.items():
@@ -104,21 +106,37 @@ class Params(Section):
                     )
             taken |= dict.fromkeys(names, kind)
 
-    def _check_groups(self, name: str, strategy: StrategyParams) -> None:
-        """Aspects that are routed together: all of them, and an adversary for each group."""
-        if not strategy.groups:
-            return
+    def _check_strategy(self, name: str, strategy: StrategyParams) -> None:
+        """What a strategy says fits the other sections."""
+        key = f"strategies.{name}"
+        _check_adversaries(key, strategy)
         labels = RULES[strategy.domains].labels
-        if len(strategy.groups) != len(labels):
+        if not strategy.groups_of(self.data.aspects)[0]:
             raise ValueError(
-                f"strategies.{name}: groups: one for each adversary ({', '.join(labels)}) is expected, got "
-                f"{len(strategy.groups)}"
+                f"{key}.spare: these are all of data.aspects, so that nothing is left for the adversaries; leave "
+                "one out, or use a strategy with lambda 0"
             )
-        if sorted(aspect for group in strategy.groups for aspect in group) != sorted(self.data.aspects):
+        if strategy.erase not in ("none", *labels):
+            expected = f"none, or one of the domains ({', '.join(labels)})"
+            raise ValueError(f"{key}.erase: {expected} is expected, got '{strategy.erase}'")
+        if not self.embed.frames and strategy.head not in WITHOUT_FRAMES:
             raise ValueError(
-                f"strategies.{name}.groups: every one of data.aspects {self.data.aspects} once is expected, got "
-                f"{strategy.groups}"
+                f"{key}.head: {strategy.head} reads frames, and embed.frames is false; set it to true, or use head "
+                f"{', '.join(WITHOUT_FRAMES)}"
             )
+        for own in strategy.train:
+            if own not in TrainParams.model_fields:
+                raise ValueError(
+                    f"{key}.train: unknown key '{own}'{nearest(own, TrainParams.model_fields)} Expected some of: "
+                    f"{', '.join(TrainParams.model_fields)}"
+                )
+        try:
+            strategy.train_with(self.train)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            raise ValueError(
+                f"{key}.train.{problem['loc'][0]}: {problem['msg']}, got {problem['input']!r}"
+            ) from None
 
 
 def _check_adversaries(key: str, strategy: AdversaryParams) -> None:

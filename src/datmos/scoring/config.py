@@ -30,7 +30,7 @@ class StoredEncoder(Received):
 
     name: Text
     revision: Text | None
-    pooled_layer: Annotated[int, Field(ge=1, le=1000)] | None
+    pooled_layer: Annotated[int, Field(ge=0, le=1000)] | None
     dimension: Size
     frames: Size
 

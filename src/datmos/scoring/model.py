@@ -21,6 +21,7 @@ from datmos.embedding.clip_encoder import FLOAT16_MAX
 from datmos.embedding.encoders.interface import Encoder
 from datmos.embedding.encoders.precision import find_checked_encoder, make_test_clip
 from datmos.heads.familiarity import Familiarity, load_familiarity
+from datmos.heads.interface import as_read
 from datmos.heads.mixture import AspectChoice, mix
 from datmos.heads.saved import Models, load_models
 from datmos.scoring.config import Trust, encoder_params, parts_of, read_config
@@ -144,9 +145,9 @@ class HeadsOnEncoder:
             mean.numpy(), covariance.numpy(), self.familiarity.distance(pooled.mean(dim=2).cpu().numpy())
         )
 
-    def _predict(self, heads: Models, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Means (M, B, A) and covariances (M, B, A, A), float64, on the CPU."""
-        own = frames if heads.head.reads_layers else frames[:, 0]
+    def _predict(self, heads: Models, layers: Tensor) -> tuple[Tensor, Tensor]:
+        """Of all layers (B, L, D, T), means (M, B, A) and covariances (M, B, A, A), float64, on the CPU."""
+        own = as_read(layers, heads.head.reads)
         with mixed_precision(self.device):
             encoded = heads.head.encode(own)
         gaussian = heads.head.predict(encoded.h)

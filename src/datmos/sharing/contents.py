@@ -1,6 +1,6 @@
 """What a folder of models holds, in words for the card."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from datmos.report.markdown import code, plain
@@ -48,7 +48,7 @@ def describe_heads(configs: Mapping[str, Mapping[str, Any]], choice: Mapping[str
         scale=(low, high),
         recipe=recipe,
         inside={
-            "Encoder (frozen)": f"{encoder['name']}{revision}, layer {', '.join(map(str, encoder['layers']))}",
+            "Encoder (frozen)": f"{encoder['name']}{revision}{_layers(encoder['layers'])}",
             "Head": f"{', '.join(heads)}, {len(config['seeds'])} seed(s)",
         },
         encoder_weights=f"The encoder's weights are not in this folder: {WEIGHTS[params['kind']]}.",
@@ -86,3 +86,8 @@ def _adversaries(config: Mapping[str, Any]) -> str:
         return f"strategy {strategy}, without an adversary"
     weights = " and ".join(f"{value:g}" for value in lambdas)
     return f"strategy {strategy}, a domain adversary on {code(str(config['domains']))} (lambda {weights})"
+
+
+def _layers(layers: Sequence[int | None]) -> str:
+    known = [str(layer) for layer in layers if layer is not None]
+    return f", layer {', '.join(known)}" if known else ""

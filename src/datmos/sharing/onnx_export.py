@@ -22,7 +22,7 @@ from datmos.core.extras import needs
 from datmos.core.files import replacing
 from datmos.core.seeding import derive_seed
 from datmos.embedding.encoders.interface import Encoder
-from datmos.heads.interface import Head
+from datmos.heads.interface import Head, as_read
 from datmos.heads.mixture import AspectChoice, mix
 from datmos.heads.saved import Models
 
@@ -49,16 +49,14 @@ class Predictor(nn.Module):
         )
         self.choose = AspectChoice(choice, {name: models.config["aspects"] for name, models in parts.items()})
         self.spread = {name: bool(models.head.spread.any()) for name, models in parts.items()}
-        self.reads_layers = any(models.head.reads_layers for models in parts.values())
+        self.reads_layers = any(models.head.reads == "layers" for models in parts.values())
 
     def forward(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, D, T), or (B, L, D, T) for heads that read layers, to mean (B, A) and covariance (B, A, A)."""
+        layers = embeddings if embeddings.dim() == 4 else embeddings.unsqueeze(1)
         parts = {}
         for name, head in cast(Mapping[str, Head], self.heads).items():
-            frames = embeddings
-            if embeddings.dim() == 4 and not head.reads_layers:
-                frames = embeddings[:, 0]
-            gaussian = head(frames)
+            gaussian = head(as_read(layers, head.reads))
             covariance = gaussian.covariance  # (M, B, A, A)
             if self.spread[name]:
                 covariance = (head.spread @ head.spread.mT).unsqueeze(1).expand_as(covariance)
@@ -71,7 +69,7 @@ class WholeModel(nn.Module):
 
     def __init__(self, encoder: Encoder, kind: str, predictor: Predictor) -> None:
         super().__init__()
-        self.network = encoder._cnn if kind == "distillmos" else encoder._model  # type: ignore[attr-defined]
+        self.network = encoder._model  # type: ignore[attr-defined]
         self.predictor = predictor
         self._encoder, self._prepare = encoder, PREPARED[kind]
 

@@ -91,8 +91,8 @@ class MeanOfLast(Keep):
         self.epoch.fill_(epoch)
 
 
-def make_keep(weights: Mapping[str, Tensor], average: float, epochs: int) -> Keep:
-    """Return the rule of a strategy: the mean over the last share ``average`` of the epochs, or, if 0, the best."""
-    if average == 0:
-        return BestEpoch(weights)
-    return MeanOfLast(weights, first=epochs - max(round(average * epochs), 1) + 1)
+def make_keep(weights: Mapping[str, Tensor], checkpoint: str, epochs: int) -> Keep:
+    """Return the rule that ``train.checkpoint`` names."""
+    if checkpoint == "last_half":
+        return MeanOfLast(weights, first=epochs // 2 + 1)
+    return BestEpoch(weights)

@@ -2,8 +2,7 @@
 
 All members of a training, the seeds of a strategy (and every K of the granularity ablation), are one batched model
 (`datmos.heads.stacked`). What a strategy is made of stands elsewhere: its head in `datmos.heads`, the terms of its
-loss in `datmos.training.objective`, the clips of a batch in `datmos.training.mixup`, which weights are kept in
-`datmos.training.keep`.
+loss in `datmos.training.objective`, which weights are kept in `datmos.training.keep`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,14 +19,14 @@ from datmos.core.registry import find
 from datmos.core.seeding import stream, torch_seed
 from datmos.core.store import EmbeddingStore
 from datmos.heads.interface import HeadOptions, error_spread
-from datmos.heads.reader import FrameReader
+from datmos.heads.reader import EmbeddingReader
 from datmos.heads.registry import HEADS
 from datmos.heads.stacked import member_state, stack
 from datmos.training.curves import Curves
 from datmos.training.domain_labels import DomainLabels
+from datmos.training.erased import erased_directions
 from datmos.training.keep import make_keep
 from datmos.training.losses import scale_of
-from datmos.training.mixup import make_batches
 from datmos.training.objective import Batch, Setup, Term, make_terms
 from datmos.training.optimiser import Adam
 from datmos.training.resume import Resumable, checkpoint_path
@@ -90,12 +89,13 @@ class Training:
         self.domains = domains.labels.to(device)
         kind = find(HEADS, strategy.head)
         ratings = scale_of(training.scores, options.scale).to(device)
-        reader = FrameReader(store, training.rows, device, kind.reads_layers)
-        self.validation_reader = FrameReader(store, validation.rows, device, kind.reads_layers)
-        self.batches = make_batches(strategy, reader, training.scores, ratings, seeds)
+        self.reader, self.scores = EmbeddingReader(store, training.rows, device, kind.reads), training.scores
+        self.validation_reader = EmbeddingReader(store, validation.rows, device, kind.reads)
         self.head = stack([_made(kind, options, seed) for seed in seeds]).to(device)
         if statistics is not None:
             self.head.standardise(*statistics)
+        self.erased = erased_directions(self.head, store, training.rows, domains, strategy)
+        self.head.erase(self.erased)
         scores = training.scores.to(device)
         setup = Setup(seeds, strategy, train, self.head, ratings, scores, self.domains, domains.branches)
         self.terms = make_terms(setup).to(device)
@@ -107,7 +107,7 @@ class Training:
         self.orders, self.noise = _streams("order", seeds), _streams("dropout", seeds, device)
         columns = [name for term in self._each_term() for name in term.columns]
         self.curves = Curves(seeds, [*columns, "validation_loss"], "train.learning_rate")
-        self.kept = make_keep(self.models.state_dict(), strategy.average, train.epochs)
+        self.kept = make_keep(self.models.state_dict(), train.checkpoint, train.epochs)
         path = checkpoint_path(
             CODE, list(seeds), options, strategy.model_dump(), train.model_dump(), store.info, device.type,
             store.pooled[training.rows].tobytes(), training.scores, validation.scores, domains.labels,
@@ -116,7 +116,7 @@ class Training:
             path,
             {
                 "head": self.head, "terms": self.terms, "optimiser": self.optimiser,
-                "curves": self.curves, "kept": self.kept, "batches": self.batches,
+                "curves": self.curves, "kept": self.kept,
                 "streams": Streams({"order": self.orders, "dropout": self.noise}),
             },
         )  # fmt: skip
@@ -127,18 +127,18 @@ class Training:
         Raises:
             DatmosError: a loss is not finite, or a checkpoint can't be written or read.
         """
-        start, count = self.state.resume(), len(self.batches.scores)
+        start, count = self.state.resume(), len(self.scores)
         batches = -(-count // self.train.batch_size)
         total = self.train.epochs * batches
         with tqdm(total=total, initial=start * batches, desc=description, unit="batch") as progress:
             for epoch in range(start + 1, self.train.epochs + 1):
                 seen = torch.zeros((), dtype=torch.float64)
                 for places in shuffled(count, self.train.batch_size, self.orders):
-                    seen = seen + self._step(places, progress.n / total)
+                    seen = seen + self._step(places)
                     progress.update()
                 losses, ranks, _ = self._validate()
                 self.curves.add(epoch, torch.cat([seen / count, losses[:, None]], dim=1))
-                values = losses if self.train.checkpoint == "validation_loss" else -ranks
+                values = -ranks if self.train.checkpoint == "validation_srcc" else losses
                 self.kept.update(epoch, values, self.models.state_dict())
                 self.state.save(epoch)
         self.models.load_state_dict(self.kept.weights)
@@ -152,23 +152,23 @@ class Training:
         self.state.remove()
         return trained
 
-    def _step(self, places: Tensor, progress: float) -> Tensor:
+    def _step(self, places: Tensor) -> Tensor:
         """Train on the batch at ``places`` (M, B); returns sums over its clips for the curves, (M, columns)."""
         self.models.train()
-        frames, scores = self.batches.read(places)
         clips = places.to(self.device)
         domains = self.domains.gather(1, clips.unsqueeze(-1).expand(-1, -1, self.domains.shape[2]))
         with mixed_precision(self.device):
-            encoded = self.head.encode(frames, self.noise)
+            encoded = self.head.encode(self.reader.read(places), self.noise)
             predicted = self.head.predict(encoded.h)
-        scores = scores.to(self.device)
-        batch = Batch(predicted, encoded.h.float(), encoded.views, scores, clips, domains, progress)
+        scores = self.scores[places].to(self.device)
+        batch = Batch(predicted, encoded.h.float(), encoded.views, scores, clips, domains)
         losses, told = zip(*(term.loss(batch) for term in self._each_term()), strict=True)
         self.optimiser.zero_grad()
         sum(losses).sum().backward()
         if self.train.gradient_clip is not None:
             clip_gradients(list(self.models.parameters()), self.train.gradient_clip)
         self.optimiser.step()
+        self.head.erase(self.erased)
         for term in self._each_term():
             term.after_step(batch)
         seen = torch.cat([own for own in told if own is not None], dim=1)

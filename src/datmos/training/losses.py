@@ -45,6 +45,22 @@ def point_loss(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return loss
 
 
+def faithful(predicted: Gaussian, scores: Tensor, ratings: RatingScale) -> Tensor:
+    """Squared error of the z-scored mean, and `gaussian_nll` around a mean that it does not move.
+
+    Stirn et al., "Faithful Heteroscedastic Regression with Neural Networks" (arXiv 2212.09184): by the likelihood
+    alone, clips that the variance has given up teach the mean nothing, and with a joint covariance the mean follows
+    the noise in which aspects differ. Here the mean is as good as one trained by squared error. A head has to keep
+    the gradient of the covariance away from h itself (`datmos.heads.statistics` does).
+
+    Returns:
+        Shape (M, B): half the sum of the squared errors, plus nats.
+    """
+    error = (predicted.mean - scores) / ratings.std
+    likelihood = gaussian_nll(predicted._replace(mean=predicted.mean.detach()), scores, ratings)
+    return error.square().sum(dim=-1) / 2 + likelihood
+
+
 def gaussian_nll(predicted: Gaussian, scores: Tensor, ratings: RatingScale) -> Tensor:
     """Exact negative log-likelihood of a multivariate Gaussian.
 

@@ -44,7 +44,6 @@ class Batch(NamedTuple):
     scores: Tensor  # (M, B, A)
     clips: Tensor  # which train clips, int64, (M, B)
     domains: Tensor  # int64, (M, B, branches)
-    progress: float  # of the training, 0 to 1
 
 
 class Term(nn.Module, ABC):

@@ -12,9 +12,11 @@ from torch import Tensor
 from datmos.core.device import pick_device
 from datmos.core.errors import DatmosError
 from datmos.core.files import replacing, write_csv
+from datmos.core.registry import find
 from datmos.core.store import EmbeddingStore, batched
 from datmos.heads.familiarity import fit_familiarity, save_familiarity
-from datmos.heads.interface import HeadOptions
+from datmos.heads.interface import HeadOptions, Reads
+from datmos.heads.registry import HEADS
 from datmos.heads.saved import save_models
 from datmos.training.domain_labels import match_domains, of_members
 from datmos.training.loop import Split, Trained, Training
@@ -90,20 +92,21 @@ def describe(study: Study, name: str, strategy: StrategyParams) -> dict[str, Any
         "aspects": study.aspects,
         "kind": strategy.head,
         "head": head_options(study, strategy)._asdict(),
-        "encoder": study.store.info,
+        "encoder": {name: value for name, value in study.store.info.items() if name != "frames_kept"},
     }
 
 
 def head_options(study: Study, strategy: StrategyParams) -> HeadOptions:
     """Return what the strategy's head is made for."""
     return HeadOptions(
-        dimension=study.store.frames.shape[1],
-        frames=study.store.frames.shape[2],
+        dimension=study.store.info["dimension"],
+        frames=study.store.info["frames"],
         layers=1 + len(study.store.extra),
         aspects=tuple(study.aspects),
         scale=study.scale,
         dropout=strategy.dropout,
-        groups=tuple(tuple(group) for group in strategy.groups),
+        groups=strategy.groups_of(study.aspects),
+        widths=strategy.widths,
     )
 
 
@@ -116,16 +119,18 @@ def train_members(study: Study, name: str, strategy: StrategyParams, members: Se
         DatmosError: see `select_split`, `match_domains`, `Training.run`.
     """
     training, validation = select_split(study, "train"), select_split(study, "valid")
+    labels = [match_domains(study.manifest, member.domains, strategy) for member in members]
+    train, reads = strategy.train_with(study.train), find(HEADS, strategy.head).reads
     session = Training(
         [member.seed for member in members],
         study.store,
         training,
         validation,
-        of_members([match_domains(study.manifest, member.domains, strategy) for member in members]),
+        of_members(labels),
         head_options(study, strategy),
-        channel_statistics(study.store, training.rows) if study.train.standardise else None,
+        channel_statistics(study.store, training.rows, reads) if train.standardise else None,
         strategy,
-        study.train,
+        train,
         pick_device(),
     )
     return session.run(f"training {name}")
@@ -144,14 +149,20 @@ def select_split(study: Study, split: str) -> Split:
     return Split(study.store.rows(clips["clip_id"]), scores)
 
 
-def channel_statistics(store: EmbeddingStore, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of every channel over the frames of the clips at ``rows``: float32, (D,) each."""
+def channel_statistics(store: EmbeddingStore, rows: np.ndarray, reads: Reads) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of every channel of what a head reads, float32, of the clips at ``rows``.
+
+    Over clips for statistics, (2 D,) each; over all frames of all clips for frames, (D,) each.
+    """
     total, squares, count = 0.0, 0.0, 0
     for batch in batched(rows, 16):
-        frames = store.read(batch).astype(np.float64)  # (B, D, T)
-        total = total + frames.sum(axis=(0, 2))
-        squares = squares + np.square(frames).sum(axis=(0, 2))
-        count += frames.shape[0] * frames.shape[2]
+        if reads == "statistics":
+            values = store.statistics[batch, :, np.newaxis].astype(np.float64)  # (B, 2 D, 1)
+        else:
+            values = store.read(batch).astype(np.float64)  # (B, D, T)
+        total = total + values.sum(axis=(0, 2))
+        squares = squares + np.square(values).sum(axis=(0, 2))
+        count += values.shape[0] * values.shape[2]
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
     return torch.from_numpy(mean).float(), torch.from_numpy(std).float()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 import torchaudio
+from distillmos import ConvTransformerSQAModel
 from transformers import AutoFeatureExtractor, AutoModel
 
 from datmos.core.errors import DatmosError
@@ -65,7 +66,7 @@ def test_shape_rate_hop_and_determinism(family: str, make: Any) -> None:
     assert encoder.sample_rate == 16_000
     frames, pooled = encode(encoder, waveforms())
     assert torch.equal(frames, pooled)
-    width = 1024 if family == "distillmos" else WIDTH
+    width = 200 if family == "distillmos" else WIDTH
     # w2v-BERT's mel frames are 25 ms wide and begin every 10 ms: 98 of them in a second, in pairs
     assert frames.shape == (2, width, 49 if family == "w2v-bert" else 16_000 // encoder.hop)
     longer = encode(encoder, waveforms(16_000 + 10 * encoder.hop))[0]
@@ -164,6 +165,32 @@ def test_distillmos_features_meet_a_head_at_unit_scale_whatever_the_level(make: 
     assert 0.3 < embeddings.std() < 3
 
 
+@torch.inference_mode()
+def test_distillmos_layers_against_the_whole_model(make: Any) -> None:
+    whole = ConvTransformerSQAModel(segmenting_in_forward=False).eval()
+    clips = waveforms(122_880)  # as long as the model takes
+    clips /= clips.abs().amax(dim=1, keepdim=True)
+    outputs: dict[Any, torch.Tensor] = {}
+    inside = whole.transformer_pool_attn.transformer
+    watched = {
+        0: whole.cnn,
+        None: inside.linear_proj,
+        **dict(enumerate(inside.transformer_encoder.layers, start=1)),
+    }
+    for layer, module in watched.items():
+        module.register_forward_hook(lambda _module, _inputs, output, layer=layer: outputs.update({layer: output}))
+    torch.backends.mha.set_fastpath_enabled(False)  # it runs no hooks
+    whole(clips)
+    torch.backends.mha.set_fastpath_enabled(True)
+    for layer in (None, 1, 7):
+        found, pooled = encode(make("distillmos", layer=layer, pooled=3), clips)
+        for own, number in ((found, layer), (pooled, 3)):
+            pairs = outputs[number].mT.unflatten(2, (-1, 2)).mean(dim=3)
+            torch.testing.assert_close(own, pairs, rtol=1e-3, atol=1e-3)
+    found, _ = encode(make("distillmos", layer=0), clips)
+    torch.testing.assert_close(found, 64 * outputs[0].unflatten(2, (-1, 2)).mean(dim=3), rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("family", ["xls-r", "torchaudio", "distillmos", "whisper", "w2v-bert"])
 @pytest.mark.takes(1)
 def test_half_precision_is_near(family: str, make: Any) -> None:
@@ -207,8 +234,14 @@ def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any) ->
         find(model=folder, layer=4, pooled=3)
     with pytest.raises(DatmosError, match=r"has 3 layers.*ask for 3, 9"):
         find(model=folder, pooled=9)
-    with pytest.raises(DatmosError, match=r"distillmos has 1 layer,.*ask for 1, 2"):
-        find(kind="distillmos", pooled=2)
+    with pytest.raises(DatmosError, match=r"has 3 layers, counted from 1;.*ask for 0, 3"):
+        find(model=folder, layer=0, pooled=3)
+    with pytest.raises(DatmosError, match=r"distillmos has 7 layers, counted from 0;.*ask for 2, 8"):
+        find(kind="distillmos", layer=2, pooled=8)
+    with pytest.raises(DatmosError, match=r"layer 0 of distillmos has 1024 channels.*ask for null, 0"):
+        find(kind="distillmos", pooled=0)
+    with pytest.raises(DatmosError, match=r"take clips of at most 7\.68 s.*audio\.clip_seconds"):
+        encode(make("distillmos", layer=1), waveforms(8 * 16_000))
     with pytest.raises(DatmosError, match="did you mean 'WAV2VEC2_XLSR_2B'"):
         find(kind="torchaudio", model="WAV2VEC2_XLS_2B")
     with pytest.raises(DatmosError, match=r"takes at most 30 s, got 31 s"):

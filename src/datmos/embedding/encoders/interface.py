@@ -18,7 +18,8 @@ class Encoder(Protocol):
     """
 
     identity: dict[str, Any]  # name, revision, dtype: what fixes the values it gives
-    layers: tuple[int, ...]  # which it returns, in this order; none above the highest is ever run
+    layers: tuple[int | None, ...]  # which it returns, in this order; none above the highest is ever run. None: see
+    # the encoder; most replace it by their last layer
     sample_rate: int  # of the waveforms it takes, Hz
     hop: int  # samples between two frames
 
@@ -32,18 +33,17 @@ class Encoder(Protocol):
         """Map stacked inputs (B, ...) to embeddings (B, D, T), one for each of ``layers``."""
 
 
-def resolve_layers(wanted: Sequence[int | None], blocks: int, model: str) -> tuple[int, ...]:
-    """Replace None by the last layer.
+def resolve_layers(wanted: Sequence[int | None], blocks: int, model: str, first: int = 1) -> tuple[int, ...]:
+    """Replace None by the last layer; layers are counted from ``first``.
 
     Raises:
         DatmosError: there is no such layer.
     """
     layers = tuple(blocks if layer is None else layer for layer in wanted)
-    if max(layers) > blocks:
-        plural = "layers" if blocks > 1 else "layer"
+    if max(layers) > blocks or min(layers) < first:
         raise DatmosError(
-            f"{model} has {blocks} {plural}, counted from 1; encoder.layer, encoder.extra_layers and kmeans.layer "
-            f"ask for {', '.join(map(str, layers))}"
+            f"{model} has {blocks} layers, counted from {first}; encoder.layer, encoder.extra_layers and "
+            f"kmeans.layer ask for {', '.join(map(str, layers))}"
         )
     return layers
 
