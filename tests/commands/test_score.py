@@ -310,7 +310,7 @@ def test_which_model_is_taken_when_none_is_named(
     Path("data/models/baseline").mkdir()
     with pytest.raises(SystemExit):
         main.main()
-    assert "which one? There are dat_source, baseline" in capsys.readouterr().err
+    assert "which one? There are baseline, dat_source" in capsys.readouterr().err
     shutil.copy(REPOSITORY / "params.yaml", "params.yaml")
     main.main()
     assert "model: data/models/baseline (evaluate.baseline of params.yaml)" in capsys.readouterr().err
