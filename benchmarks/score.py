@@ -72,7 +72,7 @@ def make_default_model(folder: Path) -> None:
     from datmos.params.schema import load_params
 
     params = load_params(Path(__file__).parents[1] / "params.yaml")
-    options = HeadOptions(1024, 75, 1, ("PQ", "PC", "CE", "CU"), (1.0, 10.0), 0.3, ())
+    options = HeadOptions(200, 75, 1, ("PQ", "PC", "CE", "CU"), (1.0, 10.0), 0.3)
     from datmos.embedding.encoders.finder import find_encoder
 
     encoder = find_encoder(params.encoder, None, torch.device("cpu"))
@@ -81,15 +81,15 @@ def make_default_model(folder: Path) -> None:
         "aspects": list(options.aspects),
         "kind": "multigauss",
         "head": options._asdict(),
-        "encoder": {**encoder.identity, "pooled_layer": 1},
+        "encoder": {**encoder.identity, "pooled_layer": None, "dimension": 200, "frames": 75},
         "encoder_params": params.encoder.model_dump(mode="json"),
         "audio": params.audio.model_dump(mode="json"),
-        "seeds": [0],
+        "seeds": {"0": {"best_epoch": 1}},
     }
     folder.mkdir()
     state = {f"head.{name}": value for name, value in member_state(MultiGauss(options).state_dict(), 0).items()}
     save_models(folder, config, {0: state})
-    points = np.random.default_rng(0).normal(size=(64, 1024)).astype(np.float32)
+    points = np.random.default_rng(0).normal(size=(64, 200)).astype(np.float32)
     save_familiarity(folder, fit_familiarity(points, points))
 
 

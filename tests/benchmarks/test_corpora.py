@@ -1,6 +1,5 @@
 """The table over corpora: its studies are the pipeline's, its numbers those of the library."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -10,19 +9,14 @@ import pandas as pd
 import pytest
 import yaml
 
+from helpers.benchmark import load_benchmark
 from helpers.places import REPOSITORY
 from helpers.project import TINY
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    file = REPOSITORY / "benchmarks" / "corpora.py"
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_benchmark("corpora")
 
 
 def made_up(corpus: int, name: str, srcc: float, gain: float, separable: bool) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """The study of criteria: they are of natural clips alone, and their sums are right."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -12,19 +11,14 @@ import yaml
 from datmos.core.files import write_parquet
 from datmos.core.store import write_store
 from datmos.params.schema import Params
+from helpers.benchmark import load_benchmark
 from helpers.embedding import clip_arrays
 from helpers.places import REPOSITORY
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    file = REPOSITORY / "benchmarks" / "criteria.py"
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_benchmark("criteria")
 
 
 def test_sums_by_hand(script: ModuleType) -> None:
