@@ -1,4 +1,4 @@
-"""Score all strategies, combinations and references on an evaluation set: `python stages/set_evaluate.py pam`."""
+"""Score all strategies and references on an evaluation set: `python stages/set_evaluate.py pam`."""
 
 import sys
 
@@ -30,8 +30,8 @@ def main() -> None:
     train = everything[everything["split"] == "train"]
     device, finetune = pick_device(), params.finetune
     predictions = predict_set(
-        list(params.strategies), list(params.combinations), params.evaluate.references, aspects, params.seeds,
-        list(clips["clip_id"]), EmbeddingStore(data / "embeddings"), train, EmbeddingStore(EMBEDDINGS), device,
+        list(params.strategies), params.evaluate.references, aspects, params.seeds, list(clips["clip_id"]),
+        EmbeddingStore(data / "embeddings"), train, EmbeddingStore(EMBEDDINGS), device,
     )  # fmt: skip
     predictions |= predict_rows(
         list(finetune.strategies), finetune.published, clips, params.evaluation_sets[name].root, aspects,

@@ -1,4 +1,4 @@
-"""Test every strategy, combination and reference against the baseline and the controls."""
+"""Test every strategy and reference against the baseline and the controls."""
 
 import pandas as pd
 

@@ -36,7 +36,7 @@ IMPORTS = {
     ],
     "scoring": ["core", "audio", "heads", "datasets", "embedding", "audiobox"],
     "report": ["core", "evaluation", "comparison", "params"],
-    "sharing": ["core", "audio", "heads", "embedding", "scoring", "report"],
+    "sharing": ["core", "audio", "heads", "scoring", "report"],
     "commands": ["core", "datasets", "embedding", "training", "trials", "params", "scoring", "sharing"],
 }  # fmt: skip
 

@@ -21,8 +21,6 @@ LOADS: dict[str, set[str]] = {
     "evaluate": TORCH | LEARNING,
     "reference": LEARNING,
     "granularity": TORCH,
-    "leave_out": TORCH,
-    "combine": TORCH | STATISTICS,
     "finetune_domains": TORCH,
     "finetune": TORCH,
     "evaluate_finetuned": TORCH | LEARNING,

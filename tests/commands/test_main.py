@@ -62,14 +62,14 @@ def test_a_wrong_setting_is_one_message_without_a_traceback(tmp_path: Path) -> N
 
 def test_apply_merges_a_preset(tmp_path: Path) -> None:
     shutil.copy(REPOSITORY / "params.yaml", tmp_path)
-    preset = REPOSITORY / "presets/by_aspect.yaml"
+    preset = REPOSITORY / "presets/rivals.yaml"
     result = datmos("apply", str(preset), folder=tmp_path)
     assert result.returncode == 0
-    assert "leave_out: [] -> [baseline, dat_source, dat_kmeans]" in result.stdout
+    assert "strategies.qamro: new -> {domains: source, lambda: 0.0" in result.stdout
     assert datmos("apply", str(preset), folder=tmp_path).stdout == "params.yaml has all of it already\n"
-    wrong = datmos("apply", "presets/by_aspekt.yaml", folder=tmp_path)
+    wrong = datmos("apply", "presets/rivels.yaml", folder=tmp_path)
     assert wrong.returncode == 1
-    assert "presets/by_aspekt.yaml: no such file" in wrong.stderr
+    assert "presets/rivels.yaml: no such file" in wrong.stderr
     assert "Traceback" not in wrong.stderr
 
 

@@ -90,24 +90,6 @@ def test_selection_is_a_command(project: Project) -> None:
     assert len(json.loads(path.read_text())["candidates"]) == 2
 
 
-@pytest.mark.takes(20)
-def test_a_preset_adds_one_predictor_by_aspect(project: Project) -> None:
-    project.run("python", "-m", "datmos.commands.main", "apply", "presets/by_aspect.yaml")
-    names = ["baseline", "dat_source", "dat_kmeans"]
-    stages = {f"leave_out@{name}" for name in names} | {"combine@by_aspect"}
-    assert project.stages_run("dvc", "repro") == stages | {"significance", "compare", "plot", "report"}
-    choice = json.loads((project.folder / "metrics/combinations/by_aspect.json").read_text())
-    assert set(choice) == {"PQ", "PC"}
-    assert set(choice.values()) <= set(names)
-    scores = {name: json.loads((project.folder / f"metrics/strategies/{name}.json").read_text()) for name in names}
-    combined = json.loads((project.folder / "metrics/strategies/by_aspect.json").read_text())
-    for aspect, name in choice.items():
-        assert combined[aspect]["system"] == scores[name][aspect]["system"]
-    assert "| by_aspect |" in (project.folder / "metrics/tables/table1.md").read_text()
-    package = sorted(path.name for path in (project.folder / "data/combinations/by_aspect").iterdir())
-    assert package == sorted({"choice.json", *choice.values()})
-
-
 def test_rival_strategies_are_entries(project: Project) -> None:
     project.run("python", "-m", "datmos.commands.main", "apply", "presets/rivals.yaml")
     targets = ["evaluate@aesa", "evaluate@drasp"]
@@ -232,7 +214,7 @@ def test_a_wrong_ratings_file(project: Project, tmp_path: Path) -> None:
     assert project.outputs() == before
 
 
-COSTLY = ("embed", "train@", "granularity@", "leave_out@", "finetune@")
+COSTLY = ("embed", "train@", "granularity@", "finetune@")
 RESULTS = ("evaluation", "comparison", "report", "scoring", "sharing", "commands", "params")
 
 
@@ -356,7 +338,6 @@ def test_dvc_accepts_every_preset(tmp_path: Path, preset: str) -> None:
     params = load_params(tmp_path / "params.yaml")
     assert {f"train@{name}" for name in params.strategies} <= listed
     assert {f"set_evaluate@{name}" for name in params.evaluation_sets} <= listed
-    assert {f"combine@{name}" for name in params.combinations} <= listed
 
 
 def test_an_unknown_key_stops_the_first_stage_that_runs(project: Project) -> None:

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from datmos.core.files import write_json
 from datmos.core.store import EmbeddingStore, write_store
 from datmos.evaluation.references import predict_reference
 from datmos.evaluation.sets import predict_set
@@ -23,14 +22,12 @@ from helpers.study import study_of
 def test_every_predictor_as_at_home(world: World, tmp_path: Path) -> None:
     settings = params({"plain": {}, "dat": {"lambda": 0.5}}, epochs=1)
     raw = settings.model_dump(by_alias=True)
-    raw |= {"leave_out": ["plain", "dat"], "combinations": {"both": ["plain", "dat"]}}
     raw["evaluate"]["references"] = ["ridge"]
     settings = Params.model_validate(raw)
     for name, strategy in settings.strategies.items():
         study = study_of(settings, world.manifest, world.store)
         folder = Path("data/models", name)
         train_strategy(study, name, strategy, world.domains, {}, folder, tmp_path / "curves.csv")
-    write_json(Path("metrics/combinations/both.json"), {"A": "dat", "B": "plain"})
     home = list(world.manifest.loc[world.manifest["split"] == "eval", "clip_id"])
     away = [f"away/{name}" for name in reversed(home)]
     frames = world.store.read(world.store.rows(reversed(home)))
@@ -38,7 +35,7 @@ def test_every_predictor_as_at_home(world: World, tmp_path: Path) -> None:
     write_store(tmp_path / "away", pd.Series(away), clips, {"name": "made up", "layers": [1, 2]})
 
     cpu, train = torch.device("cpu"), world.manifest[world.manifest["split"] == "train"]
-    names = list(settings.strategies), list(settings.combinations), settings.evaluate.references
+    names = list(settings.strategies), settings.evaluate.references
     there = EmbeddingStore(tmp_path / "away")
     found = predict_set(*names, ["A", "B"], settings.seeds, away, there, train, world.store, cpu)
     assert list(found) == find_rivals(settings).all
@@ -51,5 +48,3 @@ def test_every_predictor_as_at_home(world: World, tmp_path: Path) -> None:
         own = found[name].assign(clip_id=found[name]["clip_id"].str.removeprefix("away/"))
         own = own.set_index(["seed", "clip_id"]).loc[list(zip(at_home["seed"], at_home["clip_id"], strict=True))]
         np.testing.assert_allclose(own.to_numpy(), at_home.drop(columns=["clip_id", "seed"]).to_numpy(), rtol=1e-5)
-    assert found["both"]["A"].tolist() == found["dat"]["A"].tolist()
-    assert found["both"]["B"].tolist() == found["plain"]["B"].tolist()

@@ -32,7 +32,7 @@ def test_members_together_are_the_same_as_alone(name: str, shared: bool) -> None
     head, x = together(name, seeds).train(), embeddings(name, None if shared else len(seeds))
     encoded = head.encode(x, noise(*seeds))
     mean, factor = head.predict(encoded.h)
-    (mean.square().sum() + factor.square().sum() + sum(view.square().sum() for view in encoded.views)).backward()
+    (mean.square().sum() + factor.square().sum() + encoded.view.square().sum()).backward()
     for member, seed in enumerate(seeds):
         alone = make(name, seed).train()
         own = alone.encode(x if shared else x[member : member + 1], noise(seed))
@@ -40,10 +40,8 @@ def test_members_together_are_the_same_as_alone(name: str, shared: bool) -> None
         torch.testing.assert_close(encoded.h[member], own.h[0])
         torch.testing.assert_close(mean[member], own_mean[0])
         torch.testing.assert_close(factor[member], own_factor[0])
-        for view, own_view in zip(encoded.views, own.views, strict=True):
-            torch.testing.assert_close(view[member], own_view[0])
-        views = sum(view.square().sum() for view in own.views)
-        (own_mean.square().sum() + own_factor.square().sum() + views).backward()
+        torch.testing.assert_close(encoded.view[member], own.view[0])
+        (own_mean.square().sum() + own_factor.square().sum() + own.view.square().sum()).backward()
         weights = dict(alone.named_parameters())
         for parameter_name, parameter in head.named_parameters():
             expected = weights[parameter_name].grad
@@ -87,7 +85,7 @@ def test_widths(name: str) -> None:
     head = make(name)
     encoded = head.encode(embeddings(name))
     assert encoded.h.shape == (1, CLIPS, head.width)
-    assert {view.shape for view in encoded.views} == {(1, CLIPS, head.view_width)}
+    assert encoded.view.shape == (1, CLIPS, head.view_width)
 
 
 @EVERY

@@ -1,10 +1,10 @@
-"""Several models as one: a mixture's moments against draws, and aspects from strategies of their own."""
+"""The moments of a mixture against draws from it."""
 
 import numpy as np
 import pytest
 import torch
 
-from datmos.heads.mixture import AspectChoice, mix
+from datmos.heads.mixture import mix
 
 
 @pytest.mark.parametrize("of", [np.asarray, torch.from_numpy])
@@ -23,14 +23,3 @@ def test_one_member_is_itself() -> None:
     mean, covariance = mix(means, covariances)
     assert torch.equal(mean, means[0])
     assert torch.equal(covariance, covariances[0])
-
-
-def test_aspects_come_from_their_strategies_and_have_no_covariance_across() -> None:
-    choose = AspectChoice({"A": "x", "B": "y", "C": "x"}, {"x": ["C", "A", "B"], "y": ["A", "B", "C"]})
-    parts = {name: (torch.randn(4, 3), torch.randn(4, 3, 3)) for name in ("x", "y")}
-    mean, covariance = choose(parts)
-    assert torch.equal(mean, torch.stack([parts["x"][0][:, 1], parts["y"][0][:, 1], parts["x"][0][:, 0]], dim=1))
-    assert torch.equal(covariance[:, 0, 2], parts["x"][1][:, 1, 0])
-    assert torch.equal(covariance[:, 1, 1], parts["y"][1][:, 1, 1])
-    for a, b in ((0, 1), (1, 0), (1, 2), (2, 1)):
-        assert (covariance[:, a, b] == 0).all()

@@ -33,11 +33,10 @@ def test_what_is_done_to_a_group_leaves_the_others_means() -> None:
 def test_an_adversary_of_a_group_does_not_reach_the_others() -> None:
     head = make("statistics", groups=GROUPS)
     encoded = head.encode(embeddings("statistics"))
-    (first,) = encoded.views
-    first.square().sum().backward()
+    encoded.view.square().sum().backward()
     assert all(parameter.grad is not None for parameter in head.trunks[0].parameters())
     assert all(parameter.grad is None for parameter in head.trunks[1].parameters())
-    assert torch.equal(first, encoded.h[..., : head.view_width])
+    assert torch.equal(encoded.view, encoded.h[..., : head.view_width])
     assert head.width == 2 * head.view_width
 
 

@@ -113,11 +113,6 @@ def test_a_number_that_dvc_wrote_as_text_is_a_number(tmp_path: Path) -> None:
         ("strategies.l2.erase_rank", 2, ["erase_rank", "a strategy with erase"]),
         ("strategies.dat_source", DRASP_ERASED, ["erase: it works with heads statistics, multigauss", "drasp"]),
         ("strategies.multigauss.spare", ["PQ"], ["spare", "for head statistics", "multigauss"]),
-        ("leave_out", ["dat_sorce"], ["leave_out", "did you mean 'dat_source'"]),
-        ("leave_out", ["l2", "l2"], ["leave_out", "no value twice"]),
-        ("combinations", {"all": ["l2"]}, ["combinations.all: l2 has to be in leave_out too"]),
-        ("combinations", {"all": []}, ["combinations.all", "at least 1"]),
-        ("combinations", {"ridge": ["l2"]}, ["combinations: ridge is the name of a reference too"]),
     ],
 )
 def test_refusals_name_key_value_and_what_is_expected(
@@ -148,10 +143,9 @@ def test_aspects_that_adversaries_leave_alone(tmp_path: Path) -> None:
 
 def test_all_that_is_compared(tmp_path: Path) -> None:
     raw = yaml.safe_load(DEFAULT.read_text())
-    raw |= {"leave_out": ["l2"], "combinations": {"best": ["l2"]}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     rivals = find_rivals(load_params(tmp_path / "params.yaml"))
-    assert rivals.all == [*raw["strategies"], "best", *raw["evaluate"]["references"]]
+    assert rivals.all == [*raw["strategies"], *raw["evaluate"]["references"]]
     raw["finetune"] |= {
         "strategies": {"tuned": {"domains": "source", "lambda": 0.5}},
         "published": {"meta": {"model": "x"}},

@@ -1,6 +1,5 @@
 """Folders of models from anybody: loading ends in one sentence, and nothing is run or written."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -115,21 +114,6 @@ HEADS: dict[str, Harm] = {
     "an encoder that is a folder here": encoder_at("models/encoder"),
     "an encoder in a file": encoder_at("./config.json"),
 }  # fmt: skip
-CHOICES: dict[str, Harm] = {
-    f"choice {value}": content("choice.json", json.dumps(value).encode()) for value in [
-        {"PQ": "one", "CE": "../two"}, {"PQ": "one", "CE": "/two"}, {"PQ": "one", "CE": "one/../two"},
-        {"PQ": "one", "CE": ""}, {"PQ": "one", "CE": "."}, {"PQ": "one", "CE": 3}, {"PQ": "one", "CE": None},
-        {"PQ": "one", "XX": "one"}, {"PQ": "nobody"}, {}, [], "one", {"": "one"},
-    ]
-} | {
-    "choice is a folder": folder_instead("choice.json"),
-    "choice is a pipe": pipe_instead("choice.json"),
-    "choice is nested": content("choice.json", b"[" * 100_000),
-    "strategies of two encoders": setting("encoder.revision", "another", "two/config.json"),
-    "strategies of two windows": setting("audio.clip_seconds", 2.0, "two/config.json"),
-    "a strategy without weights": gone("two/" + SEED),
-    "a strategy elsewhere": link_out("two"),
-}  # fmt: skip
 FINETUNED: dict[str, Harm] = {
     **{f"no {key}": setting(key, MISSING) for key in
        ("strategy", "scale", "window_seconds", "seeds", "model", "encoder", "model.aspects", "encoder.model_type",
@@ -201,9 +185,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A good model of each kind."""
     folder = tmp_path_factory.mktemp("models")
     write_models(folder / "heads")
-    for name in ("one", "two"):
-        write_models(folder / "combination" / name)
-    (folder / "combination/choice.json").write_text('{"PQ": "two", "CE": "one"}')
     start = load_start(str(checkpoint(folder / "encoder", "wavlm")), None, ["A", "B"], 2)
     (folder / "finetuned").mkdir()
     details = {"strategy": "made", "scale": [1, 5], "window_seconds": 10.0, "offset": 0.0}
@@ -219,14 +200,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 CASES = [
     *(("heads", name, harm) for name, harm in (BROKEN_FILES | HEADS).items()),
-    *(("combination", name, harm) for name, harm in CHOICES.items()),
     *(("finetuned", name, harm) for name, harm in (BROKEN_FILES | FINETUNED).items()),
     *(("published", name, harm) for name, harm in (BROKEN_FILES | PUBLISHED).items()),
     *(("checkpoint", name, harm) for name, harm in CHECKPOINTS.items()),
 ]
 
 
-@pytest.mark.parametrize("kind", ["heads", "combination", "finetuned", "published", "checkpoint"])
+@pytest.mark.parametrize("kind", ["heads", "finetuned", "published", "checkpoint"])
 def test_the_good_ones_are_loaded(kind: str, models: Path) -> None:
     source = models / kind
     assert load(source / "checkpoint.pt" if kind == "checkpoint" else source, "cpu").aspects

@@ -16,7 +16,6 @@ import datmos
 from datmos.audio.source import file_facts
 from datmos.core.errors import DatmosError
 from datmos.core.files import read_json, write_json
-from datmos.evaluation.combination import combine_predictions, save_combination
 from datmos.heads.familiarity import Familiarity
 from datmos.scoring.engine import Engine, ScoringPlan
 from datmos.scoring.model import WindowScores
@@ -73,22 +72,8 @@ def test_scores_are_those_of_the_pipeline(trained: Trained, strategy: str) -> No
     assert scorer.aspects == ASPECTS
     assert scorer.scale == (1.0, 10.0)
     assert scorer.name == strategy
-    assert list(scorer.models) == [strategy]
     validation = zip(scores, trained.manifest["split"], strict=True)
     assert {s.percentile for s, split in validation if split == "valid"} == {100 * part / 6 for part in range(1, 7)}
-
-
-def test_a_combination(trained: Trained, tmp_path: Path) -> None:
-    choice = {"A": "layers", "B": "plain"}
-    save_combination(tmp_path / "by_aspect", choice, trained.folder / "data/models")
-    parts = {name: trained.predictions(name) for name in choice.values()}
-    expected = mixture(combine_predictions(parts, choice))
-    scorer = load(tmp_path / "by_aspect", device="cpu", trust=True)
-    assert scorer.name == "by_aspect"
-    score = scorer.score(trained.clip(1))
-    mean, covariance = expected[trained.manifest["clip_id"][1]]
-    np.testing.assert_allclose([score.mean["A"], score.mean["B"]], mean, rtol=1e-5)
-    np.testing.assert_allclose(score.covariance, covariance, rtol=1e-4, atol=1e-5)
 
 
 def test_order_batches_and_workers_change_no_bit(trained: Trained, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
     run = write_project(tmp_path_factory.mktemp("run"))
     models = run / "data/models/dat"
     config = json.loads((models / "config.json").read_text())
-    return describe_provenance(run, "dat", models), describe_heads({"dat": config}, {"PQ": "dat"})
+    return describe_provenance(run, "dat", models), describe_heads(config | {"aspects": ["PQ"]})
 
 
 def renamed(finished: tuple[dict[str, Any], Contents], name: str) -> tuple[dict[str, Any], Contents]:
@@ -44,12 +44,12 @@ def renamed(finished: tuple[dict[str, Any], Contents], name: str) -> tuple[dict[
         "encoder": encoder, "encoder_params": {"kind": "transformers", "model": name},
         "audio": {"clip_seconds": 3.0},
     }  # fmt: skip
-    return provenance, describe_heads({name: config}, {name: name})
+    return provenance, describe_heads(config | {"aspects": [name]})
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_text_on_the_card(finished: tuple[dict[str, Any], Contents], name: str) -> None:
-    card = write_card(*renamed(finished, name), name, name, [f"There is no `model.onnx`: '{name}' is too large."])
+    card = write_card(*renamed(finished, name), name, name, f"`head.onnx` is of '{name}'.")
     _, front, text = card.split("---\n", 2)
     head = yaml.safe_load(front)
     assert (head["license"], head["base_model"]) == (name, name)
@@ -85,7 +85,7 @@ def test_no_part_leaves_a_gap(finished: tuple[dict[str, Any], Contents], absent:
             own["mse"]["others"] = {}
     elif absent != "nothing":
         provenance[absent] = None
-    for onnx in ([], ["`head.onnx` is there."]):
+    for onnx in (None, "`head.onnx` is there."):
         assert "\n\n\n" not in write_card(provenance, contents, "mit", "me/dat", onnx)
 
 

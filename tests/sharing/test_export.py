@@ -135,27 +135,6 @@ def test_without_results_or_lock_the_card_says_so(run: Path, tmp_path: Path) -> 
     assert said.split(".")[0] in card
 
 
-def test_a_combination_is_a_folder_of_its_strategies(run: Path, tmp_path: Path) -> None:
-    folder = run / "data/combinations/by_aspect"
-    write_models(folder / "one")
-    write_models(folder / "two", kind="drasp")
-    (folder / "choice.json").write_text('{"PQ": "two", "CE": "one"}')
-    exported = export_predictor(run, "by_aspect", tmp_path / "out", Wishes()).folder
-    assert sorted(path.name for path in exported.iterdir()) == [
-        "README.md",
-        "choice.json",
-        "one",
-        "provenance.json",
-        "two",
-    ]
-    assert load_models(exported / "two").config["kind"] == "drasp"
-    card = (exported / "README.md").read_text()
-    assert (
-        "each aspect by the strategy that erred least on sources left out of its training (PQ by two, CE by one)"
-        in card
-    )
-
-
 def test_a_fine_tuned_model_takes_its_encoder_along(run: Path, tmp_path: Path) -> None:
     start = load_start(str(checkpoint(tmp_path / "encoder", "wavlm")), None, ["PQ"], 2)
     weights = {seed: load_weights(make_model(start.recipe), start.weights).state_dict() for seed in (0, 1)}
@@ -255,17 +234,6 @@ def test_whoever_may_read_other_files_may_read_an_export(run: Path, tmp_path: Pa
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {mode}
 
 
-@pytest.mark.parametrize("name", ["../two", "/two", "one/../two", "", "."])
-def test_a_choice_of_strategies_is_no_path(run: Path, tmp_path: Path, name: str) -> None:
-    folder = run / "data/combinations/by_aspect"
-    write_models(folder / "one")
-    write_models(folder.parent / "two")
-    (folder / "choice.json").write_text(json.dumps({"PQ": "one", "CE": name}))
-    with pytest.raises(DatmosError, match=r"choice\.json: CE: String should match pattern"):
-        export_predictor(run, "by_aspect", tmp_path / "out", Wishes())
-    assert not (tmp_path / "out").exists()
-
-
 def test_an_unknown_name(run: Path, tmp_path: Path) -> None:
     with pytest.raises(DatmosError, match="no models 'dta'; did you mean 'dat'"):
         export_predictor(run, "dta", tmp_path / "out", Wishes())
@@ -336,12 +304,11 @@ def test_a_hub_that_says_no_is_one_message(tmp_path: Path) -> None:
 
 
 @pytest.mark.e2e
-def test_onnx_files_lie_beside_the_weights(run: Path, tmp_path: Path) -> None:
+def test_an_onnx_file_lies_beside_the_weights(run: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="the extra datmos[onnx] is not installed")
     exported = export_predictor(run, "dat", tmp_path / "out", Wishes(onnx=True))
-    assert {"head.onnx", "model.onnx"} <= {path.name for path in exported.folder.iterdir()}
+    assert (exported.folder / "head.onnx").is_file()
     card = (exported.folder / "README.md").read_text()
-    assert "`model.onnx` maps `waveforms` (B, 48000), mono, 16000 Hz, 3 s" in card
     assert "`embeddings` (B, 200, 75)" in card
 
 

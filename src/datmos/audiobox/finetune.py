@@ -25,7 +25,7 @@ from datmos.core.device import mixed_precision
 from datmos.core.processes import Processes, add_up
 from datmos.core.seeding import derive_seed, torch_seed
 from datmos.core.settings import AdversaryParams
-from datmos.heads.interface import error_spread
+from datmos.heads.interface import Head, error_spread
 from datmos.training.adversary import Adversary, adversary_columns
 from datmos.training.classifier import DomainClassifier
 from datmos.training.curves import Curves
@@ -273,7 +273,7 @@ class Finetuning:
 
 def _classifier(width: int, seed: int, branch: int, labels: Tensor) -> DomainClassifier:
     with torch_seed("adversary", seed, branch):
-        return DomainClassifier((width, 64, 32), int(labels.max()) + 1)
+        return DomainClassifier((width, *Head.classifier_widths), int(labels.max()) + 1)
 
 
 def _recompute_activations(encoder: object) -> None:

@@ -13,7 +13,7 @@ from datmos.core.errors import DatmosError, printable
 from datmos.params.schema import check_params
 
 # sections whose entries null removes
-REMOVABLE = ("strategies.", "combinations.", "evaluation_sets.", "finetune.strategies.", "finetune.published.")
+REMOVABLE = ("strategies.", "evaluation_sets.", "finetune.strategies.", "finetune.published.")
 _yaml = YAML()
 _yaml.preserve_quotes = True
 _yaml.width = 4096  # an entry stays on its line

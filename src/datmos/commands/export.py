@@ -17,9 +17,9 @@ def add_export(commands: Any) -> None:
         "`datmos score` and datmos.load read and the Hugging Face hub accepts. Run it where params.yaml is, after "
         "`dvc repro`.",
     )
-    export.add_argument("name", help="of a strategy or combination")
+    export.add_argument("name", help="of a strategy")
     export.add_argument("--output", type=Path, metavar="FOLDER", help="default: data/exports/NAME")
-    export.add_argument("--onnx", action="store_true", help="write ONNX files too, checked against PyTorch")
+    export.add_argument("--onnx", action="store_true", help="write head.onnx too, checked against PyTorch")
     export.add_argument(
         "--encoder", metavar="ID@COMMIT", help="where others find an encoder that was read from a folder here"
     )
@@ -48,7 +48,7 @@ def _export(arguments: argparse.Namespace) -> None:
     files = sorted(path for path in output.rglob("*") if path.is_file())
     for path in files:
         print(f"{path.stat().st_size:>12,}  {printable(str(path))}")
-    for sentence in [*exported.onnx, *differences(exported.provenance)]:
+    for sentence in [*([exported.onnx] if exported.onnx else []), *differences(exported.provenance)]:
         print(sentence)
     if arguments.push:
         print(push_folder(output, arguments.push, arguments.private))

@@ -29,7 +29,7 @@ def add_score(commands: Any) -> None:
     )
     score.add_argument(
         "--model",
-        help="a folder, the name of a strategy or combination, or a hub model (owner/name); default: "
+        help="a folder, the name of a strategy, or a hub model (owner/name); default: "
         "evaluate.baseline of params.yaml, or the only model in data/models",
     )
     score.add_argument("--revision", help="commit, tag or branch of a hub model")

@@ -11,7 +11,6 @@ EMBEDDINGS = Path("data/embeddings")
 DOMAINS = Path("data/domains")
 FINETUNE_DOMAINS = Path("data/finetune_domains")
 MODELS = Path("data/models")
-COMBINATIONS = Path("data/combinations")
 FINETUNED = Path("data/finetuned")
 PREDICTIONS = Path("data/predictions")
 GRANULARITY = Path("data/granularity")
@@ -20,7 +19,7 @@ SETS = Path("data/sets")
 EXPORTS = Path("data/exports")
 METRICS = Path("metrics")
 PLOTS = Path("plots")
-MODEL_FOLDERS = (MODELS, COMBINATIONS, FINETUNED)  # with a folder for each strategy or combination
+MODEL_FOLDERS = (MODELS, FINETUNED)  # with a folder for each strategy
 
 
 def local_models(project: Path = Path()) -> list[str]:
@@ -37,7 +36,7 @@ def local_model(source: str | Path) -> Path | None:
 
 
 def find_models(project: Path, name: str) -> Path:
-    """Return the folder of a strategy's or combination's models.
+    """Return the folder of a strategy's models.
 
     Raises:
         DatmosError: there is none.

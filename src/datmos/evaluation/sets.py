@@ -5,10 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 import torch
 
-from datmos.core.files import read_json
-from datmos.core.places import METRICS, MODELS
+from datmos.core.places import MODELS
 from datmos.core.store import EmbeddingStore
-from datmos.evaluation.combination import combine_predictions
 from datmos.evaluation.references import predict_reference
 from datmos.heads.predict import predict_clips
 from datmos.heads.saved import load_models
@@ -16,7 +14,6 @@ from datmos.heads.saved import load_models
 
 def predict_set(
     strategies: Sequence[str],
-    combinations: Sequence[str],
     references: Sequence[str],
     aspects: Sequence[str],
     seeds: Sequence[int],
@@ -26,12 +23,12 @@ def predict_set(
     train_store: EmbeddingStore,
     device: torch.device,
 ) -> dict[str, pd.DataFrame]:
-    """Predict the clips of a set with the trained strategies, the combinations and the references.
+    """Predict the clips of a set with the trained strategies and the references.
 
-    Reads data/models/<strategy>/ and metrics/combinations/<combination>.json.
+    Reads data/models/<strategy>/.
 
     Args:
-        strategies, combinations, references: names of predictors.
+        strategies, references: names of predictors.
         aspects: to predict.
         seeds: of the run.
         clip_ids: of the set.
@@ -45,9 +42,6 @@ def predict_set(
         predictions out.
     """
     predictions = {name: predict_clips(load_models(MODELS / name), store, clip_ids, device) for name in strategies}
-    for name in combinations:
-        choice: dict[str, str] = read_json(METRICS / f"combinations/{name}.json")
-        predictions[name] = combine_predictions({one: predictions[one] for one in choice.values()}, choice)
     for name in references:
         predictions[name] = predict_reference(
             name, train_store, train, clip_ids, aspects, seeds, predicted_store=store

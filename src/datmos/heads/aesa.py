@@ -44,7 +44,7 @@ class AesaNetStyle(Head):
         states = self._recur(dropout(adapted, self.options.dropout, noise, dim=0))  # (M, B, T, width)
         scores = self.attention(states)
         h = (scores.softmax(dim=2) * states).sum(dim=2)
-        return Encoded(h, (h,))
+        return Encoded(h, h)
 
     def predict(self, h: Tensor) -> Gaussian:
         """Map h (M, B, width) to the distribution of the scores."""

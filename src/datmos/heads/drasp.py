@@ -32,7 +32,7 @@ class Drasp(Head):
         """Map embeddings of any length to h (M, B, width), which adversaries read."""
         pooled = dropout(self.pool(embeddings), self.options.dropout, noise, dim=0)
         h = functional.normalize(self.project(pooled), dim=-1)
-        return Encoded(h, (h,))
+        return Encoded(h, h)
 
     def predict(self, h: Tensor) -> Gaussian:
         """Map h (M, B, width) to the distribution of the scores."""

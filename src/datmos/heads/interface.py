@@ -46,7 +46,7 @@ class Encoded(NamedTuple):
     """What a head makes of embeddings on the way to a prediction."""
 
     h: Tensor  # (M, B, width)
-    views: tuple[Tensor, ...]  # (M, B, view_width) for each adversary; a single view is for all of them
+    view: Tensor  # (M, B, view_width), what adversaries see of it
 
 
 class Head(nn.Module, ABC):

@@ -56,7 +56,7 @@ class MultiGauss(Head):
         x = self._finish_block(x, 0, noise)
         x = self._finish_block(self.convolutions[1](x), 1, noise)
         h = x.flatten(2).transpose(0, 1)
-        return Encoded(h, (h,))
+        return Encoded(h, h)
 
     def predict(self, h: Tensor) -> Gaussian:
         """Map h (M, B, width) to the distribution of the scores."""

@@ -10,6 +10,7 @@ from datmos.heads.interface import Encoded, Gaussian, Head, HeadOptions, outputs
 from datmos.heads.stacked import Linear, Noise, dropout
 
 WIDTHS = (128, 64)
+START = -1.2  # of the covariance's diagonal: an SD of an eighth of the rating scale
 
 
 class Statistics(Head):
@@ -35,7 +36,11 @@ class Statistics(Head):
             nn.ModuleList(Linear(inputs, outputs) for inputs, outputs in pairwise(sizes)) for _ in groups
         )
         self.means = nn.ModuleList(Linear(self.view_width, len(group)) for group in groups)
-        self.spreads = Linear(self.width, outputs_of(len(options.aspects)) - len(options.aspects))
+        aspects = len(options.aspects)
+        self.spreads = Linear(self.width, outputs_of(aspects) - aspects)
+        # so that training has a short way to the errors: from 0 it would not arrive, and give intervals too wide
+        assert self.spreads.bias is not None
+        nn.init.constant_(self.spreads.bias[..., :aspects], START)
         grouped = [aspect for group in groups for aspect in group]
         self.order = [grouped.index(aspect) for aspect in options.aspects]
 
@@ -52,7 +57,7 @@ class Statistics(Head):
             for layer in cast(nn.ModuleList, trunk):
                 x = dropout(layer(x).relu(), self.options.dropout, noise, dim=0)
             views.append(x)
-        return Encoded(torch.cat(views, dim=-1), (views[0],))
+        return Encoded(torch.cat(views, dim=-1), views[0])
 
     def predict(self, h: Tensor) -> Gaussian:
         """Map h (M, B, width) to the distribution of the scores; h learns nothing from the covariance."""

@@ -32,7 +32,7 @@ def find_rivals(params: Params) -> Rivals:
     return Rivals(
         trained=[*params.strategies, *tuned],
         untrained=untrained,
-        all=[*params.strategies, *params.combinations, *tuned, *untrained],
+        all=[*params.strategies, *tuned, *untrained],
         against=list(dict.fromkeys([params.evaluate.baseline, *controls, *params.finetune.baselines])),
         of=dict.fromkeys(params.finetune.baselines, tuned),
     )

@@ -40,8 +40,6 @@ class Params(Section):
     strategies: Annotated[dict[Name, StrategyParams], Field(min_length=1)]
     evaluate: EvaluateParams
     granularity: GranularityParams
-    leave_out: list[str]
-    combinations: dict[Name, Annotated[list[str], Field(min_length=1)]]
     umap: UmapParams
     finetune: FinetuneParams
 
@@ -57,14 +55,12 @@ class Params(Section):
             ("evaluate.references", self.evaluate.references),
             ("granularity.strategies", self.granularity.strategies),
             ("granularity.k", self.granularity.k),
-            ("leave_out", self.leave_out),
         ):
             check_unique(key, values)
         for key, names in (
             ("evaluate.baseline", [self.evaluate.baseline]),
             ("granularity.strategies", self.granularity.strategies),
             ("umap.strategies", self.umap.strategies),
-            ("leave_out", self.leave_out),
         ):
             check_known(key, names, self.strategies, "strategies")
         self._check_names()
@@ -74,12 +70,6 @@ class Params(Section):
             raise ValueError("kmeans.average_over: channels needs frames, and embed.frames is false")
         for name, tuned in self.finetune.strategies.items():
             _check_adversaries(f"finetune.strategies.{name}", tuned)
-        for name, names in self.combinations.items():
-            if missing := [one for one in names if one not in self.leave_out]:
-                raise ValueError(
-                    f"combinations.{name}: {missing[0]} has to be in leave_out too, for its error on sources left "
-                    f"out; leave_out is {self.leave_out}"
-                )
         for name in self.granularity.strategies:
             if RULES[rule := self.strategies[name].domains].numbered_by is None:
                 numbered = ", ".join(one for one, own in RULES.items() if own.numbered_by)
@@ -94,7 +84,6 @@ class Params(Section):
         taken = dict.fromkeys(self.strategies, "a strategy")
         for key, names, kind in (
             ("evaluate.references", self.evaluate.references, "a reference"),
-            ("combinations", self.combinations, "a combination"),
             ("finetune.strategies", self.finetune.strategies, "a fine-tuned strategy"),
             ("finetune.published", self.finetune.published, "a published predictor"),
         ):

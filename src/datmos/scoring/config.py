@@ -13,7 +13,6 @@ from datmos.core.settings import Name
 from datmos.embedding.settings import EncoderParams
 from datmos.heads.familiarity import FILE
 
-CHOICE = "choice.json"  # of a combination: ``{aspect: strategy}``
 LONGEST_WINDOW = 600.0  # seconds
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")  # of a model on the Hugging Face hub
 
@@ -39,6 +38,7 @@ class StrategyConfig(Received):
     """What scoring needs of a strategy's config.json, besides its heads."""
 
     strategy: Name
+    aspects: Annotated[list[Text], Field(min_length=1, max_length=100)]
     encoder: StoredEncoder
     encoder_params: EncoderParams
     audio: AudioParams
@@ -73,44 +73,6 @@ def read_config(folder: Path) -> dict[str, Any]:
         if head.get(key) != getattr(known.encoder, key):
             raise DatmosError(f"{path}: head.{key} is {head.get(key)}, encoder.{key} {getattr(known.encoder, key)}")
     return config
-
-
-def read_choice(folder: Path) -> dict[str, str] | None:
-    """Read which strategy a combination takes each aspect from; None: the folder is a strategy's own.
-
-    Raises:
-        DatmosError: a name is none; in particular a path, which could lead anywhere.
-    """
-    path = folder / CHOICE
-    if not path.exists():
-        return None
-    kind = Annotated[dict[Text, Name], Field(min_length=1, max_length=100)]
-    choice: dict[str, str] = checked(kind, path, read_object(path))
-    return choice
-
-
-def parts_of(folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
-    """Return the folder of each strategy's models, by name, and the strategy of each aspect.
-
-    Raises:
-        DatmosError: see `read_config` and `read_choice`; or the strategies of a combination do not read the same.
-    """
-    choice = read_choice(folder)
-    if choice is None:
-        config = read_config(folder)
-        name: str = config["strategy"]
-        aspects: list[str] = checked(list[Text], folder / "config.json", config.get("aspects"))
-        return {name: folder}, dict.fromkeys(aspects, name)
-    parts = {name: folder / name for name in dict.fromkeys(choice.values())}
-    configs = {name: read_config(part) for name, part in parts.items()}
-    first = next(iter(configs.values()))
-    for name, config in configs.items():
-        if unlike := [key for key in ("encoder", "encoder_params", "audio") if config[key] != first[key]]:
-            raise DatmosError(f"{folder}: its strategies differ in {unlike[0]}; see {name}/config.json")
-    for aspect, name in choice.items():
-        if aspect not in configs[name].get("aspects", ()):
-            raise DatmosError(f"{folder / CHOICE}: '{name}' does not predict {aspect}")
-    return parts, choice
 
 
 def encoder_params(config: dict[str, Any], folder: Path, trust: Trust) -> EncoderParams:

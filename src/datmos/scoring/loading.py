@@ -11,7 +11,7 @@ from datmos.core.errors import DatmosError, first_line, nearest
 from datmos.core.places import MODEL_FOLDERS, MODELS, local_model, local_models
 from datmos.core.received import read_object
 from datmos.scoring.audiobox import load_finetuned, load_meta
-from datmos.scoring.config import CHOICE, Trust
+from datmos.scoring.config import Trust
 from datmos.scoring.model import HeadsOnEncoder, WindowModel
 
 # what only the config.json of this kind of model has; a new kind is a line here
@@ -29,7 +29,7 @@ def load_model(
     """Load a model for scoring. It is data from anybody: whatever is wrong with it ends in one message.
 
     Args:
-        source: a folder; or the name of a strategy or combination, with data/models in the current folder; or a
+        source: a folder; or the name of a strategy, with data/models in the current folder; or a
             model of the Hugging Face hub, "owner/name".
         device: where it is to compute.
         revision: of a hub model.
@@ -77,8 +77,6 @@ def _refuse_links(path: Path) -> None:
 def _find_loader(path: Path) -> Loader:
     if path.is_file():
         return load_meta
-    if (path / CHOICE).exists():
-        return HeadsOnEncoder
     if not (path / "config.json").exists():
         raise DatmosError(f"{path}: holds no model: there is no config.json")
     config = read_object(path / "config.json")

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -22,9 +21,9 @@ from datmos.embedding.encoders.interface import Encoder
 from datmos.embedding.encoders.precision import find_checked_encoder, make_test_clip
 from datmos.heads.familiarity import Familiarity, load_familiarity
 from datmos.heads.interface import as_read
-from datmos.heads.mixture import AspectChoice, mix
-from datmos.heads.saved import Models, load_models
-from datmos.scoring.config import Trust, encoder_params, parts_of, read_config
+from datmos.heads.mixture import mix
+from datmos.heads.saved import load_models
+from datmos.scoring.config import Trust, encoder_params, read_config
 from datmos.scoring.windows import Windowing
 
 
@@ -85,14 +84,14 @@ def problem_of(scores: WindowScores, model: WindowModel) -> str | None:
 
 
 class HeadsOnEncoder:
-    """The models of one folder of the pipeline, data/models/<strategy> or data/combinations/<name>.
+    """The models of one folder of the pipeline, data/models/<strategy>.
 
     The seeds are one predictor, the mixture of their Gaussians, of which mean and covariance are given.
 
     Attributes:
         encoder: the frozen model.
-        models: heads by the name of their strategy: one, or those of a combination.
-        config: of the (first) strategy, as in config.json.
+        models: the heads of all seeds.
+        config: as in config.json.
     """
 
     def __init__(self, folder: Path, device: torch.device, trust: Trust = Trust()) -> None:  # noqa: B008  a tuple
@@ -101,28 +100,23 @@ class HeadsOnEncoder:
         Raises:
             DatmosError: it lacks something, or the encoder can't be found or is not allowed.
         """
-        folders, chosen = parts_of(folder)
-        first = next(iter(folders.values()))
-        self.config = read_config(first)
-        self.name = self.config["strategy"] if first == folder else folder.resolve().name
-        self.models = {name: load_models(own) for name, own in folders.items()}
-        self.version = version_of(folders.values(), chosen)
-        self.aspects = list(chosen)
-        aspects_of = {name: heads.config["aspects"] for name, heads in self.models.items()}
-        self._choose = AspectChoice(chosen, aspects_of)
+        self.config = read_config(folder)
+        self.name: str = self.config["strategy"]
+        self.models = load_models(folder)
+        self.version = version_of(folder)
+        self.aspects: list[str] = self.config["aspects"]
         low, high = self.config["head"]["scale"]
         self.scale = (float(low), float(high))
         self.device = device
         audio = AudioParams.model_validate(self.config["audio"])
-        self.familiarity: Familiarity | None = load_familiarity(first)
+        self.familiarity: Familiarity | None = load_familiarity(folder)
         self._shape = (self.config["encoder"]["dimension"], self.config["encoder"]["frames"])
         if len(self.familiarity.mean) != self._shape[0]:
-            raise DatmosError(f"{first}: its familiarity is not of embeddings of {self._shape[0]} channels")
-        self.encoder: Encoder = _find_encoder(self.config, first, trust, device)
+            raise DatmosError(f"{folder}: its familiarity is not of embeddings of {self._shape[0]} channels")
+        self.encoder: Encoder = _find_encoder(self.config, folder, trust, device)
         self.encoder.load()
         self.windowing = Windowing(self.encoder.sample_rate, audio.clip_seconds, audio.min_seconds)
-        for heads in self.models.values():
-            heads.head.to(device)
+        self.models.head.to(device)
 
     def prepare(self, waveform: Tensor) -> dict[str, Tensor]:
         """Make the encoder's inputs of a window."""
@@ -138,35 +132,32 @@ class HeadsOnEncoder:
         frames = torch.stack(layers, dim=1).half()  # (B, L, D, T), the precision of data/embeddings
         if not bool((frames.abs() < FLOAT16_MAX).all()):  # false for NaN too
             raise UnusableAudioError("the encoder gives values that are not finite or exceed float16")
-        parts = {name: self._predict(heads, frames.float()) for name, heads in self.models.items()}
-        mean, covariance = mix(*self._choose(parts))
+        mean, covariance = mix(*self._predict(frames.float()))
         assert self.familiarity is not None
         return WindowScores(
             mean.numpy(), covariance.numpy(), self.familiarity.distance(pooled.mean(dim=2).cpu().numpy())
         )
 
-    def _predict(self, heads: Models, layers: Tensor) -> tuple[Tensor, Tensor]:
+    def _predict(self, layers: Tensor) -> tuple[Tensor, Tensor]:
         """Of all layers (B, L, D, T), means (M, B, A) and covariances (M, B, A, A), float64, on the CPU."""
-        own = as_read(layers, heads.head.reads)
+        head = self.models.head
         with mixed_precision(self.device):
-            encoded = heads.head.encode(own)
-        gaussian = heads.head.predict(encoded.h)
+            encoded = head.encode(as_read(layers, head.reads))
+        gaussian = head.predict(encoded.h)
         return gaussian.mean.double().cpu(), gaussian.covariance.double().cpu()
 
 
-def version_of(folders: Any, choice: Mapping[str, str]) -> str:
+def version_of(folder: Path) -> str:
     """Fingerprint of all that a score depends on: weights, encoder, aspects; 12 hexadecimal digits."""
-    digest = hashlib.sha256(json.dumps(choice).encode())
-    for folder in folders:
-        config = read_object(folder / "config.json")
-        used = {key: config[key] for key in ("kind", "head", "encoder", "aspects", "seeds")}
-        digest.update(json.dumps(used, sort_keys=True).encode())
-        for file in sorted(folder.glob("*.safetensors")):
-            digest.update(file.name.encode())
-            tensors = read_tensors(file, ignored="classifier.")  # they score nothing; an exported folder has none
-            for name in sorted(tensors):
-                digest.update(name.encode())
-                digest.update(tensors[name].numpy().tobytes())
+    config = read_object(folder / "config.json")
+    used = {key: config[key] for key in ("kind", "head", "encoder", "aspects", "seeds")}
+    digest = hashlib.sha256(json.dumps(used, sort_keys=True).encode())
+    for file in sorted(folder.glob("*.safetensors")):
+        digest.update(file.name.encode())
+        tensors = read_tensors(file, ignored="classifier.")  # they score nothing; an exported folder has none
+        for name in sorted(tensors):
+            digest.update(name.encode())
+            digest.update(tensors[name].numpy().tobytes())
     return digest.hexdigest()[:12]
 
 

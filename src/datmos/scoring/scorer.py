@@ -40,9 +40,8 @@ def load(
     """Load a model for scoring.
 
     Args:
-        source: a folder that holds a model (data/models/<strategy>, data/combinations/<name>, or an exported one);
-            the name of a strategy or combination of the pipeline in the current folder; or a model of the Hugging
-            Face hub, "owner/name".
+        source: a folder that holds a model (data/models/<strategy>, or an exported one); the name of a strategy of
+            the pipeline in the current folder; or a model of the Hugging Face hub, "owner/name".
         device: "cpu", "cuda", "mps", ...; None: the fastest there is.
         revision: commit, tag or branch of a hub model.
         trust: you trust the model's author: its encoder may run code of its own on this machine, and may lie in a
@@ -66,8 +65,7 @@ class Scorer:
         aspects: names of the scores.
         scale: lowest and highest rating.
         encoder: the frozen model in it, or None.
-        models: heads by strategy (`datmos.heads.saved.Models`): one, or those of a combination; {} if it has no
-            heads.
+        models: its heads (`datmos.heads.saved.Models`), or None.
     """
 
     def __init__(self, model: WindowModel) -> None:
@@ -75,7 +73,7 @@ class Scorer:
         self.name, self.version = model.name, model.version
         self.aspects, self.scale = model.aspects, model.scale
         self.encoder: Any = getattr(model, "encoder", None)
-        self.models: dict[str, Any] = getattr(model, "models", {})
+        self.models: Any = getattr(model, "models", None)
 
     def __repr__(self) -> str:
         """Say what it scores with."""

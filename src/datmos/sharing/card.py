@@ -26,7 +26,7 @@ score.mean, score.std    # by aspect, in points of the rating scale
 
 
 def write_card(
-    provenance: Mapping[str, Any], contents: Contents, licence: str, reference: str, onnx: Sequence[str] = ()
+    provenance: Mapping[str, Any], contents: Contents, licence: str, reference: str, onnx: str | None = None
 ) -> str:
     """Write the README.md of a predictor's repository on the Hugging Face hub.
 
@@ -37,7 +37,7 @@ def write_card(
         contents: what the folder holds.
         licence: name of a licence, as the hub spells it.
         reference: what people give to `load`.
-        onnx: a sentence for each ONNX file.
+        onnx: a sentence about the ONNX file, if there is one.
 
     Returns:
         Markdown with YAML front matter.

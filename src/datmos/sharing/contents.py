@@ -26,30 +26,18 @@ class Contents(NamedTuple):
     knows_domain: bool  # whether scores come with a distance from the train clips
 
 
-def describe_heads(configs: Mapping[str, Mapping[str, Any]], choice: Mapping[str, str]) -> Contents:
-    """Describe heads on a frozen encoder.
-
-    Args:
-        configs: ``{strategy: config of its models}``.
-        choice: ``{aspect: strategy}``.
-    """
-    config = next(iter(configs.values()))
+def describe_heads(config: Mapping[str, Any]) -> Contents:
+    """Describe heads on a frozen encoder by their config.json."""
     encoder, params, audio = config["encoder"], config["encoder_params"], config["audio"]
-    if len(configs) > 1:
-        own = ", ".join(f"{plain(aspect)} by {plain(name)}" for aspect, name in choice.items())
-        recipe = f"each aspect by the strategy that erred least on sources left out of its training ({own})"
-    else:
-        recipe = _adversaries(config)
     revision = f", revision {encoder['revision']}" if encoder["revision"] else ""
-    heads = sorted({own["kind"] for own in configs.values()})
     low, high = config["head"]["scale"]
     return Contents(
-        aspects=list(choice),
+        aspects=list(config["aspects"]),
         scale=(low, high),
-        recipe=recipe,
+        recipe=_adversaries(config),
         inside={
             "Encoder (frozen)": f"{encoder['name']}{revision}{_layers(encoder['layers'])}",
-            "Head": f"{', '.join(heads)}, {len(config['seeds'])} seed(s)",
+            "Head": f"{config['kind']}, {len(config['seeds'])} seed(s)",
         },
         encoder_weights=f"The encoder's weights are not in this folder: {WEIGHTS[params['kind']]}.",
         seconds=audio["clip_seconds"],

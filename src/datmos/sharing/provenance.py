@@ -20,11 +20,11 @@ REPORTED_METRICS = ("mse", "srcc")
 
 
 def describe_provenance(project: Path, name: str, models: Path) -> dict[str, Any]:
-    """Collect what is known about the origin of a strategy's or combination's models.
+    """Collect what is known about the origin of a strategy's models.
 
     Args:
         project: folder of the pipeline, with params.yaml, dvc.lock and metrics/.
-        name: of the strategy or combination.
+        name: of the strategy.
         models: its folder, one of the pipeline's outputs.
 
     Returns:

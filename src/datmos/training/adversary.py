@@ -81,8 +81,7 @@ class Adversaries(Term):
         """Weighted cross-entropy; cross-entropy and accuracy of each adversary."""
         total, seen = torch.zeros(()), []
         for branch, adversary in enumerate(self.adversaries):
-            view = batch.views[branch % len(batch.views)]
-            entropy, hits = adversary(view, batch.domains[..., branch])
+            entropy, hits = adversary(batch.view, batch.domains[..., branch])
             total = total + adversary.weight * entropy.mean(dim=1)
             seen += [entropy.mean(dim=1), hits.mean(dim=1)]
         return total, torch.stack(seen, dim=1)

@@ -161,7 +161,7 @@ class Training:
             encoded = self.head.encode(self.reader.read(places), self.noise)
             predicted = self.head.predict(encoded.h)
         scores = self.scores[places].to(self.device)
-        batch = Batch(predicted, encoded.h.float(), encoded.views, scores, clips, domains)
+        batch = Batch(predicted, encoded.h.float(), encoded.view, scores, clips, domains)
         losses, told = zip(*(term.loss(batch) for term in self._each_term()), strict=True)
         self.optimiser.zero_grad()
         sum(losses).sum().backward()

@@ -40,7 +40,7 @@ class Batch(NamedTuple):
 
     predicted: Gaussian
     h: Tensor  # float32, (M, B, width)
-    views: tuple[Tensor, ...]  # what adversaries see of h, see `datmos.heads.interface.Encoded`
+    view: Tensor  # (M, B, view_width), what adversaries see of h
     scores: Tensor  # (M, B, A)
     clips: Tensor  # which train clips, int64, (M, B)
     domains: Tensor  # int64, (M, B, branches)
