@@ -19,6 +19,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from datmos.ablations.trial import train_trials
 from datmos.comparison.significance import LOWER_IS_BETTER, compare_strategies
 from datmos.core.clips import predicted_clips
 from datmos.core.device import pick_device
@@ -31,7 +32,6 @@ from datmos.evaluation.references import predict_reference
 from datmos.heads.predict import predict_clips
 from datmos.params.schema import Params, load_params
 from datmos.training.strategy import Study
-from datmos.trials.trial import train_trials
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("corpus", "manifest", "embed")  # those that make a study

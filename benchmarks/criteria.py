@@ -21,6 +21,8 @@ import pandas as pd
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
+from datmos.ablations.trial import train_trials
+from datmos.commands.selection import leave_one_source_out
 from datmos.core.clips import COUNTERFACTUAL, natural_clips
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
@@ -31,8 +33,6 @@ from datmos.evaluation.metrics import evaluate_predictions
 from datmos.heads.predict import predict_clips
 from datmos.params.schema import Params, load_params
 from datmos.training.strategy import Study
-from datmos.trials.selection import leave_one_source_out
-from datmos.trials.trial import train_trials
 
 CRITERIA = {
     "validation_error": "squared error on validation clips, relative",

@@ -4,10 +4,10 @@ import pandas as pd
 
 from datmos.comparison.differences import chart_rows, compare, comparison_rows
 from datmos.comparison.granularity import score_granularity
+from datmos.comparison.rivals import find_rivals
 from datmos.core.errors import run_stage
 from datmos.core.files import read_json, write_csv, write_metrics, write_text
 from datmos.core.places import GRANULARITY, MANIFEST, METRICS, PLOTS
-from datmos.params.rivals import find_rivals
 from datmos.params.schema import load_params
 from datmos.report.tables import probe_table, shortcut_table, write_shared_tables
 

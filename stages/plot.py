@@ -3,10 +3,10 @@
 import pandas as pd
 
 from datmos.comparison.granularity import granularity_chart, granularity_rows
+from datmos.comparison.rivals import find_rivals
 from datmos.core.errors import run_stage
 from datmos.core.files import read_json, write_csv
 from datmos.core.places import DOMAINS, MANIFEST, METRICS, PLOTS, UMAP
-from datmos.params.rivals import find_rivals
 from datmos.params.schema import load_params
 from datmos.report.figures.comparison import draw_comparison
 from datmos.report.figures.diagnostics import (

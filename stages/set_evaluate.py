@@ -6,17 +6,19 @@ import pandas as pd
 
 from datmos.audiobox.predict import predict_rows
 from datmos.comparison.differences import compare
+from datmos.comparison.rivals import find_rivals
 from datmos.comparison.significance import compare_strategies
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
 from datmos.core.files import rounded, write_metrics, write_parquet
-from datmos.core.places import EMBEDDINGS, MANIFEST, METRICS, SETS
+from datmos.core.places import EMBEDDINGS, MANIFEST, METRICS, MODELS, SETS
 from datmos.core.store import EmbeddingStore
 from datmos.evaluation.ceilings import noise_ceilings
 from datmos.evaluation.metrics import evaluate_predictions
-from datmos.evaluation.sets import predict_set
+from datmos.evaluation.references import predict_reference
 from datmos.evaluation.uncertainty import evaluate_uncertainty
-from datmos.params.rivals import find_rivals
+from datmos.heads.predict import predict_clips
+from datmos.heads.saved import load_models
 from datmos.params.schema import load_params
 from datmos.report.tables import write_shared_tables
 
@@ -29,10 +31,18 @@ def main() -> None:
     clips, everything = pd.read_parquet(data / "manifest.parquet"), pd.read_parquet(MANIFEST)
     train = everything[everything["split"] == "train"]
     device, finetune = pick_device(), params.finetune
-    predictions = predict_set(
-        list(params.strategies), params.evaluate.references, aspects, params.seeds, list(clips["clip_id"]),
-        EmbeddingStore(data / "embeddings"), train, EmbeddingStore(EMBEDDINGS), device,
-    )  # fmt: skip
+    clip_ids, store, train_store = (
+        list(clips["clip_id"]),
+        EmbeddingStore(data / "embeddings"),
+        EmbeddingStore(EMBEDDINGS),
+    )
+    predictions = {
+        one: predict_clips(load_models(MODELS / one), store, clip_ids, device) for one in params.strategies
+    }
+    predictions |= {
+        one: predict_reference(one, train_store, train, clip_ids, aspects, params.seeds, predicted_store=store)
+        for one in params.evaluate.references
+    }
     predictions |= predict_rows(
         list(finetune.strategies), finetune.published, clips, params.evaluation_sets[name].root, aspects,
         params.seeds, device,

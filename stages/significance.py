@@ -2,11 +2,11 @@
 
 import pandas as pd
 
+from datmos.comparison.rivals import find_rivals
 from datmos.comparison.significance import compare_strategies
 from datmos.core.errors import run_stage
 from datmos.core.files import write_metrics
 from datmos.core.places import MANIFEST, METRICS, PREDICTIONS
-from datmos.params.rivals import find_rivals
 from datmos.params.schema import load_params
 
 

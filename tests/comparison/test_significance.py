@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from datmos.comparison.significance import (
+    SWAP_EFFECTS,
     TESTED_METRICS,
     EvalSet,
     compare_strategies,
@@ -20,7 +21,7 @@ from datmos.comparison.significance import (
     t_test,
     williams_test,
 )
-from datmos.evaluation.agreement import spearman
+from datmos.evaluation.agreement import ranks, spearman
 
 SYSTEMS = 36
 
@@ -40,6 +41,36 @@ def test_metrics_equal_scipy_s_row_by_row() -> None:
         assert spearman(predicted, actual)[index] == pytest.approx(expected)
         assert mse(predicted, actual)[index] == pytest.approx(np.mean((predicted[index] - actual[index]) ** 2))
     assert np.isnan(spearman(np.ones(5), np.arange(5.0)))
+
+
+def test_ranks_are_scipy_s_with_and_without_ties() -> None:
+    values = np.random.default_rng(0).normal(size=(3, 4, 9))
+    values[0, 1, 2] = values[0, 1, 7]
+    values[1, 2, 3] = np.nan
+    np.testing.assert_array_equal(ranks(values), stats.rankdata(values, axis=-1))
+
+
+@pytest.mark.parametrize("metric", [mse, spearman])
+@pytest.mark.parametrize("tied", [False, True])
+def test_what_a_swap_adds_is_what_recounting_gives(metric, tied: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(1)
+    actual = np.round(generator.normal(size=9), 0 if tied else 9)
+    ours, theirs = actual + generator.normal(size=(2, 3, 9))
+    if tied:
+        ours[1, 4] = ours[1, 6]
+    p = [permutation_test(metric, ours, theirs, actual, 400, np.random.default_rng(2))]
+    effects = SWAP_EFFECTS[metric](ours, theirs, actual)
+    assert (effects is None) == (tied and metric is spearman)
+    if effects is not None:
+        for _ in range(20):
+            swap = generator.integers(0, 2, size=9).astype(bool)
+            first, second = np.where(swap, theirs, ours), np.where(swap, ours, theirs)
+            expected = (metric(first, actual) - metric(second, actual)).mean()
+            before = (metric(ours, actual) - metric(theirs, actual)).mean()
+            assert before + effects[swap].sum() == pytest.approx(expected, abs=1e-12)
+    monkeypatch.setattr("datmos.comparison.significance.SWAP_EFFECTS", {})
+    p.append(permutation_test(metric, ours, theirs, actual, 400, np.random.default_rng(2)))
+    assert p[0] == p[1]
 
 
 def test_t_test_by_hand() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from datmos.comparison.rivals import find_rivals
 from datmos.core.errors import DatmosError
-from datmos.params.rivals import find_rivals
 from datmos.params.schema import Params, load_params
 from helpers.places import REPOSITORY
 

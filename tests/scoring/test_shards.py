@@ -12,11 +12,11 @@ import pytest
 import soundfile
 
 from datmos.core.errors import DatmosError
-from datmos.core.outputs import locked
 from datmos.scoring.cluster import Cluster, score_on_ray
 from datmos.scoring.run import Options, score_to_file
 from datmos.scoring.shard_scorer import ShardScorer
 from datmos.scoring.shards import LOCK, claim_output, cut_manifest
+from datmos.scoring.user_outputs import locked
 from helpers.finished_run import write_models
 
 CLIPS = 7
@@ -205,7 +205,7 @@ def test_a_wrong_manifest_or_model_is_one_message(clips: Path, tmp_path: Path) -
 def test_without_ray_the_message_says_what_to_type(
     clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datmos.core.extras.find_spec", lambda name: None)
+    monkeypatch.setattr("datmos.scoring.extras.find_spec", lambda name: None)
     with pytest.raises(
         DatmosError, match=r"ray: not installed; in datmos' folder type `pip install -e '\.\[ray\]'`"
     ):

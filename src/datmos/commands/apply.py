@@ -51,7 +51,7 @@ def apply_preset(preset: Path, params: Path) -> list[str]:
     Raises:
         DatmosError: a file can't be read, or the result is not valid; then ``params`` is left alone.
     """
-    from datmos.core.outputs import output_file, writing  # here: other commands do without pandas
+    from datmos.scoring.user_outputs import output_file, writing  # here: other commands do without pandas
 
     merged, changes = _read(params), _read(preset)
     lines = list(_merge(merged, changes, ""))

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from datmos.core.errors import DatmosError, printable_lines
-from datmos.params.schema import Params, load_params
+from datmos.params.schema import load_params
 
 
 def add_check(commands: Any) -> None:
@@ -38,23 +38,6 @@ def _check_data(arguments: argparse.Namespace) -> None:
         raise DatmosError(f"{params.data.root} is not there yet: `dvc repro corpus` renders the simulated study")
     what = params.data, params.evaluation_sets, params.audio
     found = check_data(*what)
-    usable = int((found.clips["problem"] == "").sum())
-    print(printable_lines(preflight_text(found, *what, _embedding_time(params, usable))))
+    print(printable_lines(preflight_text(found, *what)))
     if found.refused:
         sys.exit(1)
-
-
-def _embedding_time(params: Params, clips: int) -> str:
-    from datmos.embedding.timing import has_weights, seconds_a_clip
-
-    if not clips:
-        return "there is nothing to embed"
-    if not has_weights(params.encoder):
-        return (
-            "how long that takes can't be told: the encoder's weights are not here (docs/embeddings.md has speeds)"
-        )
-    seconds = seconds_a_clip(params.audio, params.encoder, params.kmeans.layer, params.embed)
-    minutes = clips * seconds / 60
-    return (
-        f"that takes about {minutes:.1f} minutes on this machine, decoding apart (the encoder was tried on noise)"
-    )

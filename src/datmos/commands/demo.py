@@ -24,7 +24,7 @@ def add_demo(commands: Any) -> None:
 def _demo(arguments: argparse.Namespace) -> None:
     # here: other commands need none of it
     from datmos.commands.score import pick_model
-    from datmos.core.extras import needs
+    from datmos.scoring.extras import needs
     from datmos.scoring.scorer import load
     from datmos.sharing.demo.server import serve
 

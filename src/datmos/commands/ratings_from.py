@@ -25,9 +25,9 @@ def add_ratings_from(commands: Any) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     # here: other commands need no pandas
     from datmos.core.clips import SPLITS
-    from datmos.core.outputs import output_file, writing
     from datmos.datasets.converters import convert
     from datmos.datasets.ratings import read_ratings
+    from datmos.scoring.user_outputs import output_file, writing
 
     folder, corpus = arguments.folder, CORPORA[arguments.corpus]
     path = folder / "ratings.csv"

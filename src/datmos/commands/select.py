@@ -36,11 +36,7 @@ def _select(arguments: argparse.Namespace) -> None:
     # here: other commands need none of it
     import pandas as pd
 
-    from datmos.core.files import write_metrics
-    from datmos.core.store import EmbeddingStore
-    from datmos.params.schema import load_params
-    from datmos.training.strategy import Study
-    from datmos.trials.selection import (
+    from datmos.commands.selection import (
         WARNING,
         adoption,
         best_of,
@@ -48,6 +44,10 @@ def _select(arguments: argparse.Namespace) -> None:
         score_candidates,
         selection_table,
     )
+    from datmos.core.files import write_metrics
+    from datmos.core.store import EmbeddingStore
+    from datmos.params.schema import load_params
+    from datmos.training.strategy import Study
 
     params, name, criterion = load_params(), arguments.strategy, arguments.criterion
     if name not in params.strategies:

@@ -16,7 +16,7 @@ from datmos.evaluation.metrics import evaluate_predictions
 def score_granularity(
     predictions: pd.DataFrame, manifest: pd.DataFrame, aspects: Sequence[str]
 ) -> dict[int, dict[str, dict[str, Any]]]:
-    """Score what `datmos.trials.granularity.predict_every_k` returned.
+    """Score what `datmos.ablations.granularity.predict_every_k` returned.
 
     Returns:
         ``{k: {aspect: {metric: summary}}}`` of the system-level metrics, as `evaluate_predictions` has them.

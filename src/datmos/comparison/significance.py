@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from datmos.core.clips import single_ratings
 from datmos.core.seeding import derive_seed
-from datmos.evaluation.agreement import spearman, system_means
+from datmos.evaluation.agreement import ranks, spearman, system_means
 
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
 POWER, LEVEL = 0.8, 0.05
@@ -91,9 +91,48 @@ def permutation_test(
     observed = abs(difference(ours, theirs))
     if not np.isfinite(observed):
         return float("nan")
-    chance = np.abs(difference(np.where(swap, theirs, ours), np.where(swap, ours, theirs)))
+    effects = SWAP_EFFECTS[metric](ours, theirs, actual) if metric in SWAP_EFFECTS else None
+    if effects is None:
+        chance = np.abs(difference(np.where(swap, theirs, ours), np.where(swap, ours, theirs)))
+    else:
+        chance = np.abs(difference(ours, theirs) + swap[:, 0] @ effects)
     tolerance = 1e-12 * max(1.0, float(observed))  # a swap that changes nothing must count as equal
     return float((1 + np.sum(chance >= observed - tolerance)) / (rounds + 1))
+
+
+def _mse_effects(ours: np.ndarray, theirs: np.ndarray, actual: np.ndarray) -> np.ndarray:
+    """What swapping each system adds to the difference of MSE, (S,): twice its share, the other way round."""
+    gap = np.square(ours - actual) - np.square(theirs - actual)  # (R, S)
+    effects: np.ndarray = -2 * gap.mean(axis=0) / len(actual)
+    return effects
+
+
+def _srcc_effects(ours: np.ndarray, theirs: np.ndarray, actual: np.ndarray) -> np.ndarray | None:
+    """What swapping each system adds to the difference of SRCC, (S,); None where predictions are tied.
+
+    A rank counts the systems below. Whether u is below s depends on who predicts u and s, so the SRCC of one
+    predictor after swaps w in {0, 1} is quadratic in w. The other predictor has the swaps 1 - w, and in the
+    difference of the two all products cancel. Without ties the scale of the ranks is the same after every swap.
+    """
+    below, above = ours[:, None, :], ours[:, :, None]  # (R, s, u)
+    below_theirs, above_theirs = theirs[:, None, :], theirs[:, :, None]
+    others = ~np.eye(len(actual), dtype=bool)
+    pairs = ((below, above), (below_theirs, above_theirs), (below, above_theirs))
+    if any(((one == other) & others).any() for one, other in pairs):
+        return None
+    same = (np.less(below, above) * 1.0 - np.less(below_theirs, above_theirs)).mean(axis=0)  # both of one predictor
+    mixed = (np.less(below, above_theirs) * 1.0 - np.less(below_theirs, above)).mean(axis=0) * others
+    order = ranks(actual) - (len(actual) + 1) / 2
+    weights = order / np.sqrt(np.square(order).sum() * (len(actual) ** 3 - len(actual)) / 12)
+    effects: np.ndarray = weights * (mixed - same).sum(axis=1) - weights @ (same + mixed)
+    return effects
+
+
+# metric -> what every swap adds to its difference, whatever else is swapped: a test is then one product of matrices
+SWAP_EFFECTS: dict[Metric, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray | None]] = {
+    mse: _mse_effects,
+    spearman: _srcc_effects,
+}
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -136,10 +175,13 @@ def hierarchical_bootstrap(
         ``{strategy: {metric: (rounds,)}}``: means over the seeds drawn, of the system-level `TESTED_METRICS`.
     """
     values = np.stack(list(predicted.values()))  # (K, R, N)
-    seeds, raters = values.shape[1], clips.ratings.shape[1]
+    strategies, seeds, raters = *values.shape[:2], clips.ratings.shape[1]
+    # a predictor without randomness is the same for every seed: once is enough
+    unique, rows_of = np.unique(values.reshape(strategies * seeds, -1), axis=0, return_inverse=True)
     systems, longest = len(clips.counts), int(clips.counts.max())
-    actual = np.empty((rounds, 1, 1, systems))
-    systems_predicted = np.empty((rounds, *values.shape[:2], systems))  # (rounds, K, R, S): 20 MB of a usual study
+    actual = np.empty((rounds, 1, systems))
+    systems_predicted = np.empty((rounds, len(unique), systems))  # 70 MB of a usual study
+    drawn_seeds = np.empty((rounds, seeds), dtype=np.int64)
     for number in range(rounds):
         drawn = generator.integers(systems, size=systems)
         counts = clips.counts[drawn][:, None]
@@ -147,10 +189,12 @@ def hierarchical_bootstrap(
         weights = (np.arange(longest) < counts) / counts  # (S, longest): as many clips as the system has
         scores = clips.ratings[rows[..., None], generator.integers(raters, size=(*rows.shape, raters))].mean(axis=2)
         actual[number] = (weights * scores).sum(axis=1)
-        own = values[:, generator.integers(seeds, size=seeds)][:, :, rows]  # (K, R, S, longest)
-        systems_predicted[number] = np.einsum("krsc,sc->krs", own, weights)
-    # of all draws at once, which takes less time than one by one
-    found = {name: metric(systems_predicted, actual).mean(axis=2) for name, metric in TESTED_METRICS.items()}
+        drawn_seeds[number] = generator.integers(seeds, size=seeds)
+        systems_predicted[number] = np.einsum("usc,sc->us", unique[:, rows], weights)
+    found = {}
+    for name, metric in TESTED_METRICS.items():
+        every = metric(systems_predicted, actual)[:, rows_of].reshape(rounds, strategies, seeds)
+        found[name] = np.take_along_axis(every, drawn_seeds[:, None, :], axis=2).mean(axis=2)
     return {
         strategy: {name: draws[:, index] for name, draws in found.items()}
         for index, strategy in enumerate(predicted)

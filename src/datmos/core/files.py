@@ -24,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of ``path`` (for a file or a folder); rename it when all went well.
 
     For what the pipeline names itself: a folder that is there is replaced by a folder, with all that is in it, and
-    a link by what is written. For a file that a person names there is `datmos.core.outputs`.
+    a link by what is written. For a file that a person names there is `datmos.scoring.user_outputs`.
 
     Raises:
         IsADirectoryError: a file was written, and there is a folder of that name.

@@ -115,13 +115,9 @@ def _refusals(
 
 
 def preflight_text(
-    found: Preflight,
-    data: DataParams,
-    sets: Mapping[str, EvaluationSetParams],
-    audio: AudioParams,
-    embedding_time: str,
+    found: Preflight, data: DataParams, sets: Mapping[str, EvaluationSetParams], audio: AudioParams
 ) -> str:
-    """Lay out what `check_data` found, for a terminal, and ``embedding_time``, in words."""
+    """Lay out what `check_data` found, for a terminal."""
     clips, seconds = found.clips, audio.clip_seconds
     parts = [_describe(clips[clips["set"] == ""], f"{data.kind}: {data.root}", data.aspects)]
     for name, own in sets.items():
@@ -129,9 +125,7 @@ def preflight_text(
         parts.append(_describe(clips[clips["set"] == name], title, data.aspects))
     bad = clips["problem"] != ""
     usable = int((~bad).sum())
-    parts.append(
-        f"to embed: {usable} clips x {seconds:g} s = {usable * seconds / 3600:.2f} hours of audio\n{embedding_time}"
-    )
+    parts.append(f"to embed: {usable} clips x {seconds:g} s = {usable * seconds / 3600:.2f} hours of audio")
     if bad.any():
         shown = [f"{row.path} ({row.split}): {row.problem}" for row in clips[bad].itertuples()]
         parts.append("can't be used:\n  " + listing(shown, "\n  "))

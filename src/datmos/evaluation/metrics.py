@@ -184,7 +184,7 @@ def lowest_validation_loss(curves: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Summarise the lowest validation loss of each seed's epochs.
 
     ``curves`` is a strategy's curves.csv: columns seed, epoch, validation_loss. The loss is what
-    `datmos.trials.selection.training_domain` is about, for whoever compares experiments with `dvc exp show`.
+    `datmos.commands.selection.training_domain` is about, for whoever compares experiments with `dvc exp show`.
     """
     summary = summarise_seeds(curves.groupby("seed", sort=True)["validation_loss"].min().tolist(), float("nan"))
     return {"validation_loss": {key: summary[key] for key in ("mean", "std", "seeds")}}

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from datmos.core.mixture import mix
 from datmos.core.predictions import moments_of
 from datmos.evaluation.metrics import summarise_seeds
-from datmos.heads.mixture import mix
 
 LEVELS = np.arange(1, 20) / 20  # of the central intervals behind calibration error and curve
 COVERAGES = (50, 80, 95)  # per cent

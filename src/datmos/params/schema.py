@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self, get_args, get_origin
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from datmos.ablations.settings import GranularityParams
 from datmos.audio.settings import AudioParams
 from datmos.audiobox.settings import FinetuneParams
 from datmos.core.errors import DatmosError, nearest
@@ -20,7 +21,6 @@ from datmos.embedding.settings import EmbedParams, EncoderParams
 from datmos.evaluation.settings import EvaluateParams, UmapParams
 from datmos.heads.registry import WITHOUT_FRAMES
 from datmos.training.settings import StrategyParams, TrainParams
-from datmos.trials.settings import GranularityParams
 
 
 class Params(Section):

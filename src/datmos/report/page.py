@@ -13,8 +13,8 @@ from jinja2 import Environment, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from datmos.comparison.rivals import find_rivals
 from datmos.core.files import read_json
-from datmos.params.rivals import find_rivals
 from datmos.params.schema import Params
 from datmos.report.findings import Numbers, findings
 

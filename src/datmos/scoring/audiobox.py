@@ -19,11 +19,11 @@ from datmos.audiobox.saved import Recipe, load_model, load_recipe, load_weights,
 from datmos.audiobox.waveforms import collate
 from datmos.audiobox.weights import WINDOW, load_published
 from datmos.core.files import file_digest
+from datmos.core.mixture import mix
 from datmos.core.received import Finite, Received, checked
 from datmos.core.settings import Name
 from datmos.embedding.encoders.onednn import use_onednn
 from datmos.heads.familiarity import Familiarity
-from datmos.heads.mixture import mix
 from datmos.scoring.config import LONGEST_WINDOW, Trust
 from datmos.scoring.model import WindowScores
 from datmos.scoring.windows import Windowing

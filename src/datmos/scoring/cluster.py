@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from datmos.core.errors import DatmosError
-from datmos.core.extras import needs
-from datmos.core.outputs import locked, output_folder
 from datmos.core.places import local_model
+from datmos.scoring.extras import needs
 from datmos.scoring.options import Options
 from datmos.scoring.shard_scorer import ShardScorer
 from datmos.scoring.shards import LOCK, Sharding, check_folder, claim_output, cut_manifest
 from datmos.scoring.tally import Tally
+from datmos.scoring.user_outputs import locked, output_folder
 
 
 class Cluster(NamedTuple):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datmos.core.errors import DatmosError
-from datmos.core.outputs import kind_of
+from datmos.scoring.user_outputs import kind_of
 
 LISTS = (".txt", ".csv", ".jsonl", ".parquet")
 LARGEST = 2**30  # bytes of a list of text

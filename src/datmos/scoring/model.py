@@ -13,6 +13,7 @@ from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import UnusableAudioError
 from datmos.core.device import mixed_precision
 from datmos.core.errors import DatmosError
+from datmos.core.mixture import mix
 from datmos.core.processes import ALONE
 from datmos.core.received import read_object
 from datmos.core.tensors import read_tensors
@@ -21,7 +22,6 @@ from datmos.embedding.encoders.interface import Encoder
 from datmos.embedding.encoders.precision import find_checked_encoder, make_test_clip
 from datmos.heads.familiarity import Familiarity, load_familiarity
 from datmos.heads.interface import as_read
-from datmos.heads.mixture import mix
 from datmos.heads.saved import load_models
 from datmos.scoring.config import Trust, encoder_params, read_config
 from datmos.scoring.windows import Windowing

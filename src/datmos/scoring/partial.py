@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from datmos.core.outputs import own_file, writing
 from datmos.scoring.earlier import FILE, current_rows
 from datmos.scoring.inputs import ListedClip
 from datmos.scoring.rows import Layout, Row, json_line
+from datmos.scoring.user_outputs import own_file, writing
 
 
 def partial_of(output: Path) -> Path:

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from datmos.audio.source import file_facts
 from datmos.core.aspects import check_aspect_names
 from datmos.core.errors import DatmosError, printable
-from datmos.core.outputs import writing
 from datmos.scoring.inputs import ListedClip
 from datmos.scoring.score import Failure, Score
 from datmos.scoring.scorer import Scorer
+from datmos.scoring.user_outputs import writing
 
 DECIMALS = 5  # of rating points
 ROW_GROUP = 10_000  # rows written to parquet at once: bounds memory

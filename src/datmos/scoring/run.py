@@ -15,13 +15,13 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from datmos.core.errors import DatmosError, printable
-from datmos.core.outputs import locked, output_file
 from datmos.scoring.inputs import ListedClip, by_file, find_clips
 from datmos.scoring.options import Options, check_aspects, hop_of, score_clips
 from datmos.scoring.partial import Partial, partial_of
 from datmos.scoring.rows import CsvLines, Layout, Row, json_line, write_rows
 from datmos.scoring.scorer import Scorer, load
 from datmos.scoring.tally import Tally
+from datmos.scoring.user_outputs import locked, output_file
 
 
 def score_to_stdout(options: Options, kind: str) -> bool:

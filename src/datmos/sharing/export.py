@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from datmos.core.errors import DatmosError
 from datmos.core.files import replacing, write_json, write_text
-from datmos.core.outputs import output_folder
 from datmos.core.places import find_models
 from datmos.core.received import read_object
 from datmos.heads.familiarity import load_familiarity, save_familiarity
 from datmos.heads.saved import Models, load_models, save_models
 from datmos.scoring.config import read_config
+from datmos.scoring.user_outputs import output_folder
 from datmos.sharing.card import write_card
 from datmos.sharing.contents import Contents, describe_finetuned, describe_heads
 from datmos.sharing.onnx_export import Predictor, export_head

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from datmos.core.errors import DatmosError
-from datmos.core.extras import needs
 from datmos.core.files import replacing
+from datmos.core.mixture import mix
 from datmos.core.seeding import derive_seed
 from datmos.heads.interface import Head, as_read
-from datmos.heads.mixture import mix
 from datmos.heads.saved import Models
+from datmos.scoring.extras import needs
 
 TOLERANCE = 1e-4  # absolute and relative, between ONNX Runtime and PyTorch
 INPUT, OUTPUTS = "embeddings", ("score_mean", "score_covariance")

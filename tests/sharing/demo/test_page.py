@@ -28,7 +28,7 @@ PATIENCE = 90  # seconds, on a busy machine
 def test_without_gradio_the_message_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     from datmos.sharing.demo.server import serving
 
-    monkeypatch.setattr("datmos.core.extras.find_spec", lambda name: None)
+    monkeypatch.setattr("datmos.scoring.extras.find_spec", lambda name: None)
     expected = r"gradio: not installed; in datmos' folder type `pip install -e '\.\[demo\]'`"
     with pytest.raises(DatmosError, match=expected), serving(None):  # type: ignore[arg-type]
         pass

@@ -7,8 +7,8 @@ from typing import Any
 
 from datmos.audio.unusable import UnusableAudioError
 from datmos.core.errors import DatmosError
-from datmos.core.extras import needs
 from datmos.report.markdown import code, plain, sentence
+from datmos.scoring.extras import needs
 from datmos.scoring.score import Score
 from datmos.scoring.scorer import Scorer
 from datmos.sharing.demo.figures import draw_aspects, draw_time

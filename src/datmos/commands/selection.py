@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from datmos.ablations.trial import train_trials
 from datmos.core.clips import natural_clips
 from datmos.core.device import pick_device
 from datmos.core.errors import DatmosError
@@ -19,7 +20,6 @@ from datmos.domains.settings import RULES, DomainParams
 from datmos.heads.predict import predict_clips
 from datmos.training.settings import StrategyParams
 from datmos.training.strategy import Study
-from datmos.trials.trial import train_trials
 
 Folds = Iterator[tuple[pd.DataFrame, pd.DataFrame]]  # clips to learn from (train and valid), clips to be scored on
 

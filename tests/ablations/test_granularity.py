@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import datmos.trials.trial
+import datmos.ablations.trial
+from datmos.ablations.granularity import predict_every_k
 from datmos.core.store import EmbeddingStore, write_store
 from datmos.params.schema import Params, load_params
 from datmos.training.loop import Trained
 from datmos.training.settings import StrategyParams
 from datmos.training.strategy import Member, Study
-from datmos.trials.granularity import predict_every_k
 from helpers.embedding import clip_arrays
 from helpers.places import PARAMS
 from helpers.study import study_of
@@ -61,13 +61,13 @@ def test_trains_every_k_at_once_and_predicts_the_eval_clips(
     params: Params, name: str, world: tuple[pd.DataFrame, EmbeddingStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    original = datmos.trials.trial.train_members
+    original = datmos.ablations.trial.train_members
 
     def spy(study: Study, strategy: str, entry: StrategyParams, members: list[Member]) -> list[Trained]:
         seen.append((strategy, members))
         return original(study, strategy, entry, members)
 
-    monkeypatch.setattr(datmos.trials.trial, "train_members", spy)
+    monkeypatch.setattr(datmos.ablations.trial, "train_members", spy)
     found = predict(params, world, name, [2, 3])
     ((strategy, members),) = seen
     assert strategy == name

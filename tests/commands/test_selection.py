@@ -9,14 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
-import datmos.trials.trial
-from datmos.core.errors import DatmosError
-from datmos.core.store import EmbeddingStore, write_store
-from datmos.params.schema import Params
-from datmos.training.loop import Trained
-from datmos.training.settings import StrategyParams
-from datmos.training.strategy import Member, Study
-from datmos.trials.selection import (
+import datmos.ablations.trial
+from datmos.commands.selection import (
     CRITERIA,
     WARNING,
     Candidate,
@@ -27,6 +21,12 @@ from datmos.trials.selection import (
     selection_table,
     within_one_error,
 )
+from datmos.core.errors import DatmosError
+from datmos.core.store import EmbeddingStore, write_store
+from datmos.params.schema import Params
+from datmos.training.loop import Trained
+from datmos.training.settings import StrategyParams
+from datmos.training.strategy import Member, Study
 from helpers.embedding import clip_arrays
 from helpers.places import REPOSITORY
 from helpers.study import study_of
@@ -109,7 +109,7 @@ def test_a_source_left_out_reaches_neither_training_nor_validation_nor_domains(
     params: Params, manifest: pd.DataFrame, store: EmbeddingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    original = datmos.trials.trial.train_members
+    original = datmos.ablations.trial.train_members
 
     def spy(study: Study, name: str, strategy: StrategyParams, members: list[Member]) -> list[Trained]:
         labelled = [set(member.domains["clip_id"]) for member in members]
@@ -117,7 +117,7 @@ def test_a_source_left_out_reaches_neither_training_nor_validation_nor_domains(
         seen.append((set(study.manifest["source"]), labelled[0], strategy.lambda_))
         return original(study, name, strategy, members)
 
-    monkeypatch.setattr(datmos.trials.trial, "train_members", spy)
+    monkeypatch.setattr(datmos.ablations.trial, "train_members", spy)
     run(params, "leave_one_source_out", manifest, store)
     assert [sources for sources, _, _ in seen] == [{"b", "c"}, {"a", "c"}, {"a", "b"}]
     assert {lambda_ for _, _, lambda_ in seen} == {(0.5,)}
@@ -138,8 +138,8 @@ def test_scores_are_means_over_sources_and_seeds(
         ]
         return pd.concat(tables)
 
-    monkeypatch.setattr("datmos.trials.selection.train_trials", lambda *arguments: [None])
-    monkeypatch.setattr("datmos.trials.selection.predict_clips", predict)
+    monkeypatch.setattr("datmos.commands.selection.train_trials", lambda *arguments: [None])
+    monkeypatch.setattr("datmos.commands.selection.predict_clips", predict)
     (found,) = run(params, "leave_one_source_out", manifest, store)
     # squared errors of the sources: 1 4 9; CE is right with seed 0
     assert found["aspects"]["PQ"]["seeds"] == pytest.approx([14 / 3, 14 / 3])

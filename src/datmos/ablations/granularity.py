@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from datmos.ablations.trial import train_trials
 from datmos.core.device import pick_device
 from datmos.domains.settings import DomainParams
 from datmos.heads.predict import predict_clips
 from datmos.training.settings import StrategyParams
 from datmos.training.strategy import Study
-from datmos.trials.trial import train_trials
 
 
 def predict_every_k(

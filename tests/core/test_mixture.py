@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from datmos.heads.mixture import mix
+from datmos.core.mixture import mix
 
 
 @pytest.mark.parametrize("of", [np.asarray, torch.from_numpy])

@@ -1,0 +1,1 @@
+"""Trainings on the side, of which only predictions are kept: other numbers of domains."""
