@@ -1,41 +1,39 @@
-"""Predict the eval and counterfactual clips with one strategy's models; score them, their uncertainty, and h.
-
-`python stages/evaluate.py dat_source`
-"""
-
-import sys
+"""Score all predictions: agreement, shortcuts, uncertainty, significance, probes of h, and the K ablation."""
 
 import pandas as pd
 
-from datmos.core.clips import natural_clips, predicted_clips
-from datmos.core.device import pick_device
+from datmos.comparison.granularity import score_granularity
+from datmos.comparison.results import write_results
+from datmos.comparison.rivals import find_rivals
+from datmos.core.clips import natural_clips
 from datmos.core.errors import run_stage
-from datmos.core.files import write_csv, write_metrics, write_parquet
-from datmos.core.places import EMBEDDINGS, MANIFEST, METRICS, MODELS, PLOTS, PREDICTIONS
-from datmos.core.store import EmbeddingStore
-from datmos.evaluation.metrics import evaluate_predictions, lowest_validation_loss
+from datmos.core.files import remove_all_but, write_json, write_metrics
+from datmos.core.places import DETAILS, GRANULARITY, MANIFEST, METRICS, PREDICTIONS, REFERENCES, H
+from datmos.core.predictions import read_h
+from datmos.evaluation.metrics import system_scores, validation_error
 from datmos.evaluation.probes import probe_seeds
-from datmos.evaluation.uncertainty import evaluate_uncertainty
-from datmos.heads.predict import features_of_clips, predict_clips
-from datmos.heads.saved import load_models
+from datmos.params.schema import load_params
 
 
 def main() -> None:
-    """Write predictions to data/, scores, uncertainty and probes to metrics/, the calibration curve to plots/."""
-    name, device = sys.argv[1], pick_device()
-    manifest, store = pd.read_parquet(MANIFEST), EmbeddingStore(EMBEDDINGS)
-    models, curves = load_models(MODELS / name), pd.read_csv(MODELS / name / "curves.csv")
-    aspects = models.config["aspects"]
-    predictions = predict_clips(models, store, list(predicted_clips(manifest)["clip_id"]), device)
-    uncertainty, calibration = evaluate_uncertainty(predictions, manifest, aspects)
+    """Write metrics/scores.json, and the numbers behind it to data/details/."""
+    params = load_params()
+    rivals, aspects, manifest = find_rivals(params), params.data.aspects, pd.read_parquet(MANIFEST)
+    remove_all_but(PREDICTIONS, rivals.all)
+    remove_all_but(H, rivals.trained)
+    remove_all_but(GRANULARITY, params.granularity.strategies)
+    places = {name: REFERENCES if name in params.evaluate.references else PREDICTIONS for name in rivals.all}
+    predictions = {name: pd.read_parquet(place / f"{name}.parquet") for name, place in places.items()}
+    metrics = write_results(DETAILS, predictions, manifest, aspects, rivals)
+    validation = {name: validation_error(rows, manifest, aspects) for name, rows in predictions.items()}
     natural = natural_clips(manifest)
-    h_of_seeds = features_of_clips(models, store, list(natural["clip_id"]), device)
-    write_parquet(PREDICTIONS / f"{name}.parquet", predictions)
-    write_metrics(METRICS / f"strategies/{name}.json", evaluate_predictions(predictions, manifest, aspects))
-    write_metrics(METRICS / f"validation/{name}.json", lowest_validation_loss(curves))
-    write_metrics(METRICS / f"uncertainty/{name}.json", uncertainty)
-    write_metrics(METRICS / f"probes/{name}.json", probe_seeds(h_of_seeds, natural, aspects))
-    write_csv(PLOTS / f"calibration/{name}.csv", calibration)
+    probes = {name: probe_seeds(read_h(H / f"{name}.npz"), natural, aspects) for name in rivals.trained}
+    ablations = {name: pd.read_parquet(GRANULARITY / f"{name}.parquet") for name in params.granularity.strategies}
+    granularity = {name: score_granularity(rows, manifest, aspects) for name, rows in ablations.items()}
+    write_metrics(DETAILS / "validation.json", validation)
+    write_metrics(DETAILS / "probes.json", probes)
+    write_metrics(DETAILS / "granularity.json", granularity)
+    write_json(METRICS / "scores.json", system_scores(metrics, aspects))
 
 
 if __name__ == "__main__":

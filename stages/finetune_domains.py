@@ -8,13 +8,13 @@ from datmos.audiobox.domains import label_train_clips
 from datmos.audiobox.training_set import AudioStudy
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
-from datmos.core.files import write_metrics, write_parquet
-from datmos.core.places import FINETUNE_DOMAINS, MANIFEST, METRICS
+from datmos.core.files import write_parquet
+from datmos.core.places import FINETUNE_DOMAINS, MANIFEST
 from datmos.params.schema import load_params
 
 
 def main() -> None:
-    """Write data/finetune_domains/<strategy>.parquet and metrics/finetune_domains/<strategy>.json."""
+    """Write data/finetune_domains/<strategy>.parquet."""
     name, params = sys.argv[1], load_params()
     data = params.data
     study = AudioStudy(
@@ -22,9 +22,8 @@ def main() -> None:
     )
     manifest = pd.read_parquet(MANIFEST)
     train_clips = manifest[manifest["split"] == "train"]
-    labels, summary = label_train_clips(study, params.domains, name, train_clips, pick_device())
+    labels, _ = label_train_clips(study, params.domains, name, train_clips, pick_device())
     write_parquet(FINETUNE_DOMAINS / f"{name}.parquet", labels)
-    write_metrics(METRICS / f"finetune_domains/{name}.json", summary)
 
 
 if __name__ == "__main__":

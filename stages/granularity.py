@@ -1,4 +1,4 @@
-"""Train one strategy with every number of domains, and predict: `python stages/granularity.py dat_kmeans`."""
+"""Train one strategy with other numbers of domains, and predict: `python stages/granularity.py dat_kmeans`."""
 
 import sys
 
@@ -14,10 +14,11 @@ from datmos.training.strategy import Study
 
 
 def main() -> None:
-    """Write data/granularity/<strategy>.parquet: predictions of the eval clips; compare scores them."""
+    """Write data/granularity/<strategy>.parquet: predictions of the eval clips; evaluate scores them."""
     name, params = sys.argv[1], load_params()
     manifest, store, data = pd.read_parquet(MANIFEST), EmbeddingStore(EMBEDDINGS), params.data
-    study = Study(manifest, store, data.aspects, data.scale, params.train, params.seeds)
+    seeds = sorted(params.seeds)[: params.granularity.seeds]
+    study = Study(manifest, store, data.aspects, data.scale, params.train, seeds)
     predictions = predict_every_k(study, name, params.strategies[name], params.domains, params.granularity.k)
     write_parquet(GRANULARITY / f"{name}.parquet", predictions)
 

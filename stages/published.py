@@ -1,7 +1,4 @@
-"""Predict the eval and counterfactual clips with a published predictor, as it is, and score it.
-
-`python stages/published.py audiobox`
-"""
+"""Predict the clips with a published predictor, as it is: `python stages/published.py audiobox`."""
 
 import sys
 
@@ -11,24 +8,21 @@ from datmos.audiobox.predict import predict_published, published_table
 from datmos.core.clips import predicted_clips
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
-from datmos.core.files import write_metrics, write_parquet
-from datmos.core.places import MANIFEST, METRICS, PREDICTIONS
-from datmos.evaluation.metrics import evaluate_predictions
+from datmos.core.files import write_parquet
+from datmos.core.places import MANIFEST, PREDICTIONS
 from datmos.params.schema import load_params
 
 
 def main() -> None:
-    """Write data/predictions/<name>.parquet and metrics/strategies/<name>.json."""
+    """Write data/predictions/<name>.parquet."""
     name, params = sys.argv[1], load_params()
     published, aspects = params.finetune.published[name], params.data.aspects
-    manifest = pd.read_parquet(MANIFEST)
-    clips = predicted_clips(manifest)
+    clips = predicted_clips(pd.read_parquet(MANIFEST))
     paths = [params.data.root / path for path in clips["path"]]
     predicted = predict_published(published.model, published.revision, aspects, paths, pick_device())
-    predictions = published_table(predicted, clips["clip_id"], aspects, params.seeds)
-    metrics = evaluate_predictions(predictions, manifest, aspects)
-    write_parquet(PREDICTIONS / f"{name}.parquet", predictions)
-    write_metrics(METRICS / f"strategies/{name}.json", metrics)
+    write_parquet(
+        PREDICTIONS / f"{name}.parquet", published_table(predicted, clips["clip_id"], aspects, params.seeds)
+    )
 
 
 if __name__ == "__main__":

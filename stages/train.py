@@ -1,21 +1,27 @@
-"""Train one strategy, one model a seed: `python stages/train.py dat_source`."""
+"""Train one strategy, one model a seed, and predict with it: `python stages/train.py dat_source`."""
 
 import sys
 
 import pandas as pd
 
+from datmos.core.clips import natural_clips, predicted_clips
+from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
-from datmos.core.places import DOMAINS, EMBEDDINGS, MANIFEST, MODELS, PLOTS
+from datmos.core.files import write_parquet
+from datmos.core.places import CURVES, DOMAINS, EMBEDDINGS, MANIFEST, MODELS, PREDICTIONS, H
+from datmos.core.predictions import write_h
 from datmos.core.store import EmbeddingStore
+from datmos.heads.predict import features_of_clips, predict_clips
+from datmos.heads.saved import load_models
 from datmos.params.schema import load_params
 from datmos.training.strategy import Study, train_strategy
 
 
 def main() -> None:
-    """Write data/models/<strategy>/ and plots/training/<strategy>.csv."""
+    """Write models, curves, predictions, and h of the natural clips, to data/<these>/<strategy>."""
     name, params = sys.argv[1], load_params()
     strategy, data = params.strategies[name], params.data
-    manifest, store = pd.read_parquet(MANIFEST), EmbeddingStore(EMBEDDINGS)
+    manifest, store, device = pd.read_parquet(MANIFEST), EmbeddingStore(EMBEDDINGS), pick_device()
     train_strategy(
         Study(manifest, store, data.aspects, data.scale, params.train, params.seeds),
         name,
@@ -26,8 +32,11 @@ def main() -> None:
             "audio": params.audio.model_dump(mode="json"),
         },
         models=MODELS / name,
-        curves=PLOTS / f"training/{name}.csv",
+        curves=CURVES / f"{name}.csv",
     )
+    models, predicted, natural = load_models(MODELS / name), predicted_clips(manifest), natural_clips(manifest)
+    write_parquet(PREDICTIONS / f"{name}.parquet", predict_clips(models, store, list(predicted["clip_id"]), device))
+    write_h(H / f"{name}.npz", features_of_clips(models, store, list(natural["clip_id"]), device))
 
 
 if __name__ == "__main__":

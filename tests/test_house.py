@@ -39,7 +39,8 @@ IMPORTS = {
     "report": ["core", "evaluation", "comparison", "params"],
     "sharing": ["core", "audio", "heads", "scoring", "report"],
     "commands": [
-        "core", "domains", "heads", "datasets", "training", "ablations", "params", "scoring", "sharing",
+        "core", "domains", "heads", "datasets", "training", "evaluation", "ablations", "params", "scoring",
+        "sharing",
     ],
 }  # fmt: skip
 

@@ -78,7 +78,7 @@ def test_trained_saved_and_predicted(made: Made, monkeypatch: pytest.MonkeyPatch
         folder = Path("data/finetuned", name)
         finetune_strategy(study_of(params), name, made.manifest, labels, folder, Path(f"{name}.csv"), ALONE)
         files = sorted(path.name for path in folder.iterdir())
-        assert files == ["config.json", "curves.csv", "seed_1.safetensors", "seed_3.safetensors"]
+        assert files == ["config.json", "seed_1.safetensors", "seed_3.safetensors"]
     curves = pd.read_csv("both.csv")
     both = (curves["domain_accuracy_source"] + curves["domain_accuracy_kmeans"]) / 2
     assert np.allclose(curves["domain_accuracy"], both, atol=1e-4)

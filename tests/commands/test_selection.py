@@ -8,18 +8,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy import stats
 
 import datmos.ablations.trial
 from datmos.commands.selection import (
     CRITERIA,
+    MARGIN,
     WARNING,
     Candidate,
     adoption,
-    best_of,
+    choose,
+    costs,
     list_candidates,
     score_candidates,
     selection_table,
-    within_one_error,
+    spared,
 )
 from datmos.core.errors import DatmosError
 from datmos.core.store import EmbeddingStore, write_store
@@ -32,7 +35,7 @@ from helpers.places import REPOSITORY
 from helpers.study import study_of
 
 DEFAULT = REPOSITORY / "params.yaml"
-HONEST = ["training_domain", "leave_one_source_out"]
+HONEST = ["leave_one_source_out", "training_domain"]
 
 
 @pytest.fixture
@@ -86,8 +89,8 @@ def test_eval_ratings_are_read_by_the_oracle_alone(
         for poisoned in (huge, nan, manifest[natural]):
             assert str(run(params, criterion, poisoned, store)) == str(first)
     else:
-        assert run(params, criterion, huge, store)[0]["mse"] > 1e11
-        assert math.isnan(run(params, criterion, nan, store)[0]["mse"])
+        assert math.isnan(run(params, criterion, huge, store)[0]["aspects"]["PQ"]["srcc"])  # they are all the same
+        assert math.isnan(run(params, criterion, nan, store)[0]["aspects"]["PQ"]["srcc"])
 
 
 def test_folds(manifest: pd.DataFrame) -> None:
@@ -119,35 +122,34 @@ def test_a_source_left_out_reaches_neither_training_nor_validation_nor_domains(
 
     monkeypatch.setattr(datmos.ablations.trial, "train_members", spy)
     run(params, "leave_one_source_out", manifest, store)
-    assert [sources for sources, _, _ in seen] == [{"b", "c"}, {"a", "c"}, {"a", "b"}]
-    assert {lambda_ for _, _, lambda_ in seen} == {(0.5,)}
+    assert [sources for sources, _, _ in seen] == [{"b", "c"}, {"a", "c"}, {"a", "b"}] * 2
+    assert [lambda_ for _, _, lambda_ in seen] == [(0.0,)] * 3 + [(0.5,)] * 3
     by_id = manifest.set_index("clip_id")
     for sources, labelled, _ in seen:
         assert set(by_id.loc[sorted(labelled), "source"]) == sources
         assert set(by_id.loc[sorted(labelled), "split"]) == {"train"}
 
 
-def test_scores_are_means_over_sources_and_seeds(
+def test_scores_are_correlations_over_all_sources_left_out(
     params: Params, manifest: pd.DataFrame, store: EmbeddingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    actual = manifest.set_index("clip_id")
+
     def predict(models: Any, store: Any, clip_ids: list[str], device: Any) -> pd.DataFrame:
-        actual = manifest.set_index("clip_id").loc[clip_ids, ["PQ", "CE"]].reset_index()
-        wrong = {"a": 1.0, "b": 2.0, "c": 3.0}[manifest.set_index("clip_id").loc[clip_ids[0], "source"]]
-        tables = [
-            actual.assign(seed=seed, PQ=actual["PQ"] + wrong, CE=actual["CE"] + wrong * seed) for seed in (0, 1)
-        ]
-        return pd.concat(tables)
+        own = actual.loc[clip_ids, ["PQ", "CE"]].reset_index()
+        shift = 100.0 * "abc".index(actual.loc[clip_ids[0], "source"])  # right within a source, not across
+        return pd.concat([own.assign(seed=seed, PQ=own["PQ"] + seed * shift, CE=-own["CE"]) for seed in (0, 1)])
 
     monkeypatch.setattr("datmos.commands.selection.train_trials", lambda *arguments: [None])
     monkeypatch.setattr("datmos.commands.selection.predict_clips", predict)
-    (found,) = run(params, "leave_one_source_out", manifest, store)
-    # squared errors of the sources: 1 4 9; CE is right with seed 0
-    assert found["aspects"]["PQ"]["seeds"] == pytest.approx([14 / 3, 14 / 3])
-    assert found["aspects"]["CE"]["seeds"] == pytest.approx([0.0, 14 / 3])
-    assert found["aspects"]["CE"]["mse"] == pytest.approx(7 / 3)
-    assert found["seeds"] == pytest.approx([7 / 3, 14 / 3])
-    assert found["mse"] == pytest.approx(3.5)
-    assert found["std"] == pytest.approx(7 / 3 / math.sqrt(2))
+    without, found = run(params, "leave_one_source_out", manifest, store)
+    assert (without["lambda"], found["lambda"]) == (0.0, 0.5)
+    natural = manifest[manifest["split"].isin(["train", "valid"])]
+    shifted = natural["PQ"] + 100 * natural["source"].map("abc".index)
+    expected = stats.spearmanr(shifted, natural["PQ"]).statistic
+    assert found["aspects"]["PQ"]["seeds"] == pytest.approx([1.0, expected])
+    assert found["aspects"]["PQ"]["srcc"] == pytest.approx((1 + expected) / 2)
+    assert found["aspects"]["CE"]["seeds"] == pytest.approx([-1.0, -1.0])
 
 
 def test_a_number_of_domains_is_tried(params: Params, manifest: pd.DataFrame, store: EmbeddingStore) -> None:
@@ -155,8 +157,7 @@ def test_a_number_of_domains_is_tried(params: Params, manifest: pd.DataFrame, st
     assert candidates == [Candidate((value,), k) for value, k in ((0.1, 2), (0.1, 3), (2.0, 2), (2.0, 3))]
     study, strategy = study_of(params, manifest, store), params.strategies["dat_kmeans"]
     scores = list(score_candidates(study, "dat_kmeans", strategy, params.domains, candidates, "training_domain"))
-    assert [((one["lambda"],), one["k"]) for one in scores] == candidates
-    assert len({one["mse"] for one in scores}) == 4
+    assert [((one["lambda"],), one["k"]) for one in scores] == [((0.0,), None), *candidates]
 
 
 def test_candidates_default_to_the_params_and_are_checked(params: Params) -> None:
@@ -166,8 +167,10 @@ def test_candidates_default_to_the_params_and_are_checked(params: Params) -> Non
         list_candidates("dat_multi", params.strategies["dat_multi"], [0.1], None)
     with pytest.raises(DatmosError, match="--k: the domains of 'dat_source' are 'source'"):
         list_candidates("dat_source", params.strategies["dat_source"], None, [4])
-    with pytest.raises(DatmosError, match="--lambda: 0 or more is expected, got -1"):
-        list_candidates("dat_source", params.strategies["dat_source"], [0.1, -1.0], None)
+    with pytest.raises(DatmosError, match="--lambda: more than 0 is expected, got 0 "):
+        list_candidates("dat_source", params.strategies["dat_source"], [0.1, 0.0], None)
+    with pytest.raises(DatmosError, match=r"'l2' has no adversary \(lambda 0\): say with --lambda"):
+        list_candidates("l2", params.strategies["l2"], None, None)
     with pytest.raises(DatmosError, match="--k: 2 or more is expected, got 1"):
         list_candidates("dat_kmeans", params.strategies["dat_kmeans"], None, [1])
 
@@ -177,29 +180,32 @@ def test_one_source_can_not_be_left_out(params: Params, manifest: pd.DataFrame, 
         run(params, "leave_one_source_out", manifest.assign(source="a"), store)
 
 
-def scored(lambda_: float, *seeds: float, k: int | None = None) -> dict[str, Any]:
-    std = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else math.nan
-    aspects = {"PQ": {"mse": float(np.mean(seeds)), "seeds": list(seeds)}}
-    return {"lambda": lambda_, "k": k, "aspects": aspects, "mse": np.mean(seeds), "std": std, "seeds": list(seeds)}
+def scored(lambda_: Any, k: int | None = None, **srcc: float) -> dict[str, Any]:
+    return {"lambda": lambda_, "k": k, "aspects": {aspect: {"srcc": value} for aspect, value in srcc.items()}}
 
 
-def test_the_best_and_what_can_not_be_told_from_it() -> None:
-    scores = [scored(0.0, 1.0, 2.0, 3.0), scored(0.5, 0.5, 2.1, 2.8), scored(2.0, 0.8, 2.4, 3.1)]
-    assert best_of(scores) == 1
-    # differences to the best: .5 -.1 .2, mean .2, error .17; and .3 .3 .3, error 0
-    assert within_one_error(scores) == [False, True, False]
-    assert within_one_error([*scores[:2], scored(1.0, 0.9, 1.7, 3.1)]) == [False, True, True]  # .4 -.4 .3: .1, .25
-    assert within_one_error([scored(0.0, 2.0), scored(1.0, 1.0)]) == [False, True]  # one seed
-    lines = selection_table(scores, ["PQ"]).splitlines()
-    assert lines[2].split() == ["*", "0.5", "1.800", "1.179", "1.800"]
-    assert "~" not in lines[1]
+def test_an_adversary_is_kept_for_the_aspects_that_it_costs_little() -> None:
+    without = scored(0.0, PQ=0.5, PC=0.5, CE=0.5)
+    weak, strong = scored(0.1, PQ=0.5, PC=0.48, CE=0.4), scored(0.5, PQ=0.476, PC=0.3, CE=0.9)
+    assert MARGIN == 0.025
+    assert costs(weak, without) == pytest.approx({"PQ": 0.0, "PC": -0.02, "CE": -0.1})
+    assert (spared(weak, without), spared(strong, without)) == (["CE"], ["PC"])
+    assert choose([without, weak, strong]) == 2  # as few spared, and the larger lambda
+    assert choose([without, weak, scored(2.0, PQ=0.1, PC=0.1, CE=0.9)]) == 1
+    unknown = scored(2.0, PQ=math.nan, PC=0.1, CE=0.1)
+    assert choose([without, unknown]) is None
+    lines = selection_table([without, weak, strong]).splitlines()
+    assert lines[1].split() == ["0", "0.500", "0.500", "0.500"]
+    assert lines[2].split() == ["0.1", "+0.000", "-0.020", "-0.100", "CE"]
+    assert lines[3].split() == ["*", "0.5", "-0.024", "-0.200", "+0.400", "PC"]
 
 
 def test_the_command_that_adopts_it() -> None:
-    assert adoption("dat_source", "source", scored(0.5, 1.0)) == "dvc exp run -S strategies.dat_source.lambda=0.5"
-    both = adoption("dat_kmeans", "kmeans", scored(2.0, 1.0, k=4))
+    assert adoption("dat_source", "source", scored(0.5)) == "dvc exp run -S strategies.dat_source.lambda=0.5"
+    both = adoption("dat_kmeans", "kmeans", scored(2.0, 4))
     assert both == "dvc exp run -S strategies.dat_kmeans.lambda=2 -S kmeans.k=4"
-    several = scored(0.5, 1.0) | {"lambda": [0.5, 0.1]}
-    assert (
-        adoption("dat_multi", "source_kmeans", several) == "dvc exp run -S 'strategies.dat_multi.lambda=[0.5,0.1]'"
-    )
+    several = adoption("dat_multi", "source_kmeans", scored([0.5, 0.1]))
+    assert several == "dvc exp run -S 'strategies.dat_multi.lambda=[0.5,0.1]'"
+    some = adoption("dat_source", "source", scored(0.5), ["PC", "CE"])
+    assert some.endswith("lambda=0.5 -S '++strategies.dat_source.spare=[PC,CE]'")
+    assert adoption("dat_source", "source", None) == "dvc exp run -S strategies.dat_source.lambda=0"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datmos.core.files import replacing, write_csv, write_metrics, write_parquet
+from datmos.core.files import remove_all_but, replacing, write_csv, write_metrics, write_parquet
 
 
 def test_metrics_are_rounded_and_nan_is_null(tmp_path: Path) -> None:
@@ -96,3 +96,15 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path, umask: int, mode:
     finally:
         os.umask(before)
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {mode}
+
+
+def test_files_of_names_that_are_gone_are_removed_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("kept.parquet", "gone.parquet", ".gitkeep"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder").mkdir()
+    remove_all_but(tmp_path, ["kept", "not_there"])
+    assert {path.name for path in tmp_path.iterdir()} == {"kept.parquet", ".gitkeep", "folder"}
+    assert capsys.readouterr().out == f"removed {tmp_path}/gone.parquet: params.yaml has no 'gone' any more\n"
+    remove_all_but(tmp_path / "nowhere", [])

@@ -49,29 +49,26 @@ def test_the_second_backbone_beside_the_first(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     switch_on(project, tmp_path, monkeypatch)
-    of_each = {
-        f"{stage}@{name}" for stage in ("finetune_domains", "finetune", "evaluate_finetuned") for name in TUNED
-    }
-    always = {"significance", "compare", "plot", "report"}
-    expected = of_each | {"published@audiobox", "backbones@audiobox_baseline"} | always
-    assert project.stages_run("dvc", "repro") == expected
+    of_each = {f"{stage}@{name}" for stage in ("finetune_domains", "finetune") for name in TUNED}
+    always = {"evaluate", "figures", "report"}
+    assert project.stages_run("dvc", "repro") == of_each | {"published@audiobox"} | always
     table = (project.folder / "metrics/tables/table1.md").read_text()
     assert all(f"| {name} |" in table for name in [*TUNED, "audiobox", "baseline", "ridge"])
     for name in ("uncertainty", "probes"):
         text = (project.folder / f"metrics/tables/{name}.md").read_text()
         assert all(f"| {one} |" in text for one in TUNED)
         assert "| audiobox |" not in text
-    against = json.loads((project.folder / "metrics/significance.json").read_text())["against"]
+    against = json.loads((project.folder / "data/details/significance.json").read_text())["against"]
     assert set(against["audiobox_baseline"]["PQ"]) == {"audiobox_dat_kmeans"}
     assert set(TUNED) <= set(against["baseline"]["PQ"])
     report = (project.folder / "plots/report.html").read_text()
-    assert "plots/backbones/audiobox_baseline.png" in report
-    assert "audiobox_baseline_training.png" in report
+    assert "plots/figures/backbones_audiobox_baseline.png" in report
+    assert "backbones_audiobox_baseline_training.png" in report
     clusters = pd.read_parquet(project.folder / "data/finetune_domains/audiobox_dat_kmeans.parquet")["domain"]
     others = pd.read_parquet(project.folder / "data/domains/kmeans.parquet")["domain"]
     assert clusters.nunique() == 3
     assert pd.crosstab(clusters, others).gt(0).sum().sum() > 3  # of its own encoder: not the clusters of the other
-    curves = pd.read_csv(project.folder / "plots/training/audiobox_dat_kmeans.csv")
+    curves = pd.read_csv(project.folder / "data/curves/audiobox_dat_kmeans.csv")
     assert (curves["adversarial_gradient"] > 0).all()
 
     models = project.folder / "data/finetuned/audiobox_dat_kmeans"
@@ -85,8 +82,8 @@ def test_the_second_backbone_beside_the_first(
     process.kill()
     assert process.wait() == -signal.SIGKILL
     resumed = project.run(*command).stderr
-    assert "seed 0: 100%" in resumed
-    assert "seed 0:   0%" not in resumed  # it does not begin anew
+    assert "fine-tuning audiobox_dat_kmeans, seed 0: 100%" in resumed
+    assert "fine-tuning audiobox_dat_kmeans, seed 0:   0%" not in resumed  # it does not begin anew
     assert {file.name: file.read_bytes() for file in models.iterdir()} == whole
     assert list(checkpoints.iterdir()) == []
     assert project.stages_run("dvc", "repro") == set()
@@ -95,10 +92,10 @@ def test_the_second_backbone_beside_the_first(
     assert set(dry) & of_each == {"finetune@audiobox_dat_kmeans"}
     change(project, "lambda: 0.3", "lambda: 0.1")
 
-    alone = pd.read_csv(models / "curves.csv")
+    alone = pd.read_csv(project.folder / "data/curves/audiobox_dat_kmeans.csv")
     # not accelerate launch: on a CPU it starts a single process, whatever --num_processes says
     project.run("torchrun", "--nproc_per_node", "2", *command[1:])
-    together = pd.read_csv(models / "curves.csv")
+    together = pd.read_csv(project.folder / "data/curves/audiobox_dat_kmeans.csv")
     assert np.allclose(together, alone, rtol=1e-3)
 
 

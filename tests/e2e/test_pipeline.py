@@ -23,27 +23,47 @@ STRATEGIES = ["baseline", "dat_source", "dat_kmeans", "dat_multi"]
 FEWER = ["~strategies.dat_multi", "~strategies.dat_kmeans", "granularity.strategies=[]"]
 
 
+AFTER_TRAINING = {"evaluate", "figures", "report"}
+
+
 def test_a_fresh_run_writes_everything(built: Project) -> None:
     project, written = built, set(built.outputs())
     for name in STRATEGIES:
         assert {f"data/models/{name}/seed_0.safetensors", f"data/models/{name}/seed_1.safetensors"} <= written
-        assert {f"data/predictions/{name}.parquet", f"metrics/strategies/{name}.json"} <= written
-    assert {"metrics/comparison.json", "plots/figures/comparison.png", "plots/umap/dat_source.png"} <= written
-    assert {"metrics/granularity.json", "metrics/ceilings.json", "plots/figures/terrain.png"} <= written
+        assert {f"data/predictions/{name}.parquet", f"data/h/{name}.npz", f"data/curves/{name}.csv"} <= written
+    pictures = ["comparison", "umap_dat_source", "terrain", "planted", "signatures", "granularity"]
+    assert {f"plots/figures/{name}.png" for name in pictures} <= written
     manifest = pd.read_parquet(project.folder / "data/manifest.parquet")
     expected = {"train": 24, "valid": 12, "eval": 6, "counterfactual": 18}
     assert manifest.groupby("split").size().to_dict() == expected
+    predicted = pd.read_parquet(project.folder / "data/predictions/baseline.parquet")
+    assert set(predicted["clip_id"]) == set(manifest.loc[manifest["split"] != "train", "clip_id"])
     table = (project.folder / "metrics/tables/table1.md").read_text()
     assert all(f"| {name} |" in table for name in STRATEGIES)
     assert "PQ MSE" in table
     shortcuts = (project.folder / "metrics/tables/shortcuts.md").read_text()
     assert "| signature_sensitivity |" in shortcuts
     assert shortcuts.count("| dat_source |") == 2
-    assert {"plots/figures/planted.png", "plots/figures/signatures.png"} <= written
     report = (project.folder / "plots/report.html").read_text()
     assert "lowers" in report or "is not separable from" in report
     assert report.count("data:image/png;base64,") == 10
     assert project.run("git", "status", "--porcelain").stdout == ""
+    scores = json.loads((project.folder / "metrics/scores.json").read_text())
+    assert list(scores) == [*STRATEGIES, "ridge"]
+    assert list(scores["ridge"]) == ["PQ", "PC"]
+    assert list(scores["ridge"]["PQ"]) == ["mse", "srcc"]
+
+
+def test_git_holds_scores_tables_pictures_and_two_charts(built: Project) -> None:
+    tracked = built.run("git", "ls-files", "metrics", "plots").stdout.split()
+    texts = [name for name in tracked if name.endswith((".json", ".csv", ".md"))]
+    assert {name for name in texts if not name.startswith("metrics/tables/")} == {
+        "metrics/scores.json",
+        "plots/scores.csv",
+    }
+    assert len(texts) < 20
+    shown = built.run("dvc", "metrics", "show", "--json").stdout
+    assert list(json.loads(shown)[""]["data"]) == ["metrics/scores.json"]
 
 
 @pytest.mark.takes(70)
@@ -54,49 +74,71 @@ def test_what_reruns_when_nothing_or_k_or_lambda_or_the_ablation_changes(project
     assert "up to date" in result.stdout
 
     lock = project.folder / "dvc.lock"
-    always, first = {"significance", "compare", "plot", "report"}, lock.read_text()
-    of_k = {f"{stage}@{name}" for stage in ("train", "evaluate") for name in ("dat_kmeans", "dat_multi")}
-    domains = {"domains@kmeans", "domains@random", "domains@source_kmeans"}
-    assert project.stages_run("dvc", "exp", "run", "-S", "kmeans.k=2") == always | domains | of_k
+    first = lock.read_text()
+    of_k = {"train@dat_kmeans", "train@dat_multi"}
+    assert project.stages_run("dvc", "exp", "run", "-S", "kmeans.k=2") == AFTER_TRAINING | {"domains"} | of_k
     assert "kmeans.k" in project.run("dvc", "params", "diff").stdout
-    metrics = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
-    changed = metrics["metrics/comparison.json"]
-    assert {key.split(".")[0] for key in changed} == {"PQ", "PC"}
-    assert {key.split(".")[1] for key in changed} == {"dat_kmeans", "dat_multi"}
+    shown = project.run("dvc", "metrics", "diff").stdout.splitlines()
+    assert len(shown) <= 1 + 2 * 2 * 2  # heading; strategies, aspects, metrics
+    assert {line.split()[1].split(".")[0] for line in shown[1:]} == {"dat_kmeans", "dat_multi"}
+    assert "| metrics/scores.json |" in project.run("dvc", "metrics", "diff", "--md").stdout
+    wide = project.run("dvc", "exp", "show", "--no-pager", "--only-changed", "--drop", "Created|.*mse").stdout
+    assert max(map(len, wide.splitlines())) <= 200
     # back to the first K: DVC's run-cache brings the models back without training, and everything is as it was
     assert project.stages_run("dvc", "exp", "run", "-S", "kmeans.k=3") & of_k == set()
     assert lock.read_text() == first
 
-    of_lambda = {f"{stage}@dat_source" for stage in ("train", "evaluate", "umap")}
     settings = ("-S", "strategies.dat_source.lambda=0.3", "-S", "granularity.k=[]")
-    expected = always | of_lambda | {"granularity@dat_kmeans"}
+    expected = AFTER_TRAINING | {"train@dat_source", "granularity@dat_kmeans"}
     assert project.stages_run("dvc", "exp", "run", *settings) == expected
     stage = yaml.safe_load(lock.read_text())["stages"]["train@dat_source"]
     assert stage["params"]["params.yaml"]["strategies.dat_source"]["lambda"] == 0.3
 
-    # the ablation alone: no significance
-    stages = {"granularity@dat_kmeans", "compare", "plot", "report"}
-    assert project.stages_run("dvc", "exp", "run", "-S", "granularity.k=[2,3]") == stages
-    rows = pd.read_csv(project.folder / "plots/granularity_mse.csv")["row"]
-    assert {"PQ dat_kmeans K=2", "PQ dat_kmeans K=3"} <= set(rows)
+    # the ablation alone: nothing is trained but its own models
+    stages = project.stages_run("dvc", "exp", "run", "-S", "granularity.k=[2,3]")
+    assert stages == {"granularity@dat_kmeans"} | AFTER_TRAINING
+    ablation = json.loads((project.folder / "data/details/granularity.json").read_text())
+    assert list(ablation["dat_kmeans"]) == ["2", "3"]
 
 
-def test_selection_is_a_command(project: Project) -> None:
-    command = ["python", "-m", "datmos.commands.main", "select", "dat_source", "--lambda", "0", "0.5"]
-    result = project.run(*command)
-    assert "training_domain" in result.stdout
-    assert "To adopt it: dvc exp run -S strategies.dat_source.lambda=" in result.stdout
+@pytest.mark.takes(30)
+def test_nothing_of_a_strategy_that_is_gone_is_left(project: Project) -> None:
+    """Neither here nor for the next person, who has git's files and DVC's cache."""
+    result = project.run("dvc", "exp", "run", "-S", "~strategies.dat_multi")
+    for folder in ("predictions/dat_multi.parquet", "h/dat_multi.npz", "curves/dat_multi.csv"):
+        assert f"removed data/{folder}: params.yaml has no 'dat_multi' any more" in result.stdout
+    assert "dat_multi" not in (project.folder / "metrics/scores.json").read_text()
+    assert "up to date" in project.run("dvc", "status").stdout
+    project.run("git", "add", ".")
+    project.run("git", "commit", "--quiet", "-m", "without")
+    project.run("git", "checkout", "--quiet", "HEAD~")
+    project.run("dvc", "checkout", "--quiet", "--force")
+    assert "up to date" in project.run("dvc", "status").stdout
+    project.run("git", "checkout", "--quiet", "-")
+    shutil.rmtree(project.folder / "data/predictions")
+    project.run("dvc", "checkout", "--quiet", "--force")
+    assert "up to date" in project.run("dvc", "status").stdout
+
+
+def test_selection_is_a_command_and_says_how_to_adopt_what_it_found(project: Project) -> None:
+    command = ["python", "-m", "datmos.commands.main", "select", "dat_source", "--lambda", "0.1", "0.5"]
+    said = project.run(*command, "--criterion", "training_domain").stdout
     path = project.folder / "metrics/selection/dat_source_training_domain.json"
-    assert len(json.loads(path.read_text())["candidates"]) == 2
+    assert [one["lambda"] for one in json.loads(path.read_text())["candidates"]] == [0.0, 0.1, 0.5]
+    assert re.search(r"To adopt it: dvc exp run -S strategies\.dat_source\.lambda=", said)
+    # as it is written for an aspect that loses
+    settings = ["-S", "strategies.dat_source.lambda=0.2", "-S", "++strategies.dat_source.spare=[PC]"]
+    project.run("dvc", "exp", "run", *settings, "--single-item", "train@dat_source")
+    assert load_params(project.folder / "params.yaml").strategies["dat_source"].spare == ["PC"]
 
 
 def test_rival_strategies_are_entries(project: Project) -> None:
     project.run("python", "-m", "datmos.commands.main", "apply", "presets/rivals.yaml")
-    targets = ["evaluate@aesa", "evaluate@drasp"]
-    assert project.stages_run("dvc", "repro", *targets) == {*targets, "train@aesa", "train@drasp"}
+    targets = ["train@aesa", "train@drasp"]
+    assert project.stages_run("dvc", "repro", *targets) == set(targets)
     for name in ("aesa", "drasp"):
-        scores = json.loads((project.folder / f"metrics/strategies/{name}.json").read_text())
-        assert all(0 < scores[aspect]["system"]["mse"]["mean"] < 100 for aspect in ("PQ", "PC"))
+        found = pd.read_parquet(project.folder / f"data/predictions/{name}.parquet")[["PQ", "PC"]]
+        assert found.abs().max(axis=None) < 100
 
 
 @pytest.mark.takes(25)
@@ -137,8 +179,7 @@ def test_an_experiment_beside_the_workspace_gives_the_same_bytes_and_leaves_the_
     (experiment,) = project.run("dvc", "exp", "list", "--name-only").stdout.split()
     project.run("dvc", "exp", "apply", experiment)
     changed = {stage for stage, outs in project.outs().items() if outs != first[stage]}
-    reached = {"train@dat_multi", "evaluate@dat_multi", "significance", "compare", "plot", "report"}
-    assert {"train@dat_multi", "evaluate@dat_multi", "compare"} <= changed <= reached
+    assert {"train@dat_multi", "evaluate", "report"} <= changed <= {"train@dat_multi"} | AFTER_TRAINING
 
 
 def test_how_embeddings_are_computed_reruns_nothing(project: Project) -> None:
@@ -161,8 +202,8 @@ def test_another_encoder_and_another_layer_for_the_clusters(project: Project, tm
     model = checkpoint(tmp_path / "model", "xls-r")
     settings = ["encoder.kind=transformers", f"encoder.model={model}", "encoder.layer=1", "kmeans.layer=2"]
     options = [part for setting in settings for part in ("-S", setting)]
-    stages = project.stages_run("dvc", "exp", "run", *options, "domains@kmeans")
-    assert stages == {"embed", "domains@kmeans"}
+    stages = project.stages_run("dvc", "exp", "run", *options, "domains")
+    assert stages == {"embed", "domains"}
     store = EmbeddingStore(project.folder / "data/embeddings")
     assert (store.info["layers"], store.info["pooled_layer"]) == ([1], 2)
     assert store.frames.shape[1:] == (WIDTH, 100)
@@ -222,7 +263,7 @@ def test_edits_of_results_and_of_the_schema_rerun_no_costly_stage(project: Proje
     for file in (file for package in RESULTS for file in (project.folder / "src/datmos" / package).rglob("*.py")):
         file.write_text(file.read_text() + "\n# edited\n")
     status = json.loads(project.run("dvc", "status", "--json").stdout)
-    assert {"evaluate@baseline", "significance", "compare", "plot", "report"} <= set(status)
+    assert set(status) >= AFTER_TRAINING
     assert not [stage for stage in status if stage.startswith(COSTLY)]
 
 
@@ -255,7 +296,7 @@ def test_ratings_of_ones_own_with_hostile_files_among_them(project: Project, tmp
     used = manifest[manifest["source"] == "bad"]
     assert sorted([*used["path"], *excluded["path"]]) == sorted(rows["path"])
     assert excluded["reason"].str.len().min() > 3
-    scores = json.loads((project.folder / "metrics/strategies/dat_source.json").read_text())
+    scores = json.loads((project.folder / "data/details/strategies.json").read_text())["dat_source"]
     assert set(scores) == {"LQO", "LAYERS"}
     assert "error_eta2_source" in scores["LQO"]["shortcut"]
     assert "signature_sensitivity" not in scores["LQO"]["shortcut"]  # no counterfactual clips, no such metric
@@ -304,24 +345,24 @@ def test_the_papers_run_on_its_lists_with_stand_in_audio(project: Project, tmp_p
     )
     project.run("python", "-m", "datmos.commands.main", "apply", str(small))
     project.run("dvc", "repro")
-    summary = json.loads((project.folder / "metrics/manifest.json").read_text())
+    summary = json.loads((project.folder / "data/details/manifest.json").read_text())
     assert {split: own["clips"] for split, own in summary.items()} == {"train": 59, "valid": 20, "eval": 108}
     assert summary["train"]["excluded_sources"] == {"AudioSet": 1}
     assert summary["eval"]["systems"] == 36
     assert len(summary["train"]["sources"]) == 6
-    ceilings = json.loads((project.folder / "metrics/ceilings.json").read_text())
+    ceilings = json.loads((project.folder / "data/details/ceilings.json").read_text())
     assert ceilings["PQ"]["utterance"]["srcc"] > 0.5  # the ten single ratings are there
     pam = project.folder / "metrics/sets/pam"
     assert json.loads((pam / "manifest.json").read_text())["eval"]["clips"] == 40
-    assert json.loads((pam / "ceilings.json").read_text())["PQ"]["utterance"]["srcc"] > 0.5
-    scores = json.loads((pam / "strategies.json").read_text())["dat_source"]["PQ"]
+    details = project.folder / "data/sets/pam/details"
+    assert json.loads((details / "ceilings.json").read_text())["PQ"]["utterance"]["srcc"] > 0.5
+    scores = json.loads((details / "strategies.json").read_text())["dat_source"]["PQ"]
     assert scores["evaluated_on"] == {"systems": 10, "clips": 40, "seeds": [0, 1]}
     for table in (project.folder / "metrics/tables/table1.md", pam / "tables/table1.md"):
         assert all(f"| {name} |" in table.read_text() for name in kinds)
     assert "Evaluation set pam: agreement with listeners" in (project.folder / "plots/report.html").read_text()
     # a strategy that changes is trained and scored on both; nothing is embedded
-    affected = {f"{stage}@dat_source" for stage in ("train", "evaluate", "umap")}
-    expected = {"significance", "compare", "plot", "report", "set_evaluate@pam"} | affected
+    expected = {"train@dat_source", "set_evaluate@pam"} | AFTER_TRAINING
     assert project.stages_run("dvc", "exp", "run", "-S", "strategies.dat_source.lambda=0.3") == expected
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from datmos.core.errors import DatmosError
 from datmos.core.files import rounded
-from datmos.evaluation.metrics import evaluate_predictions, lowest_validation_loss, summarise_seeds
+from datmos.evaluation.metrics import evaluate_predictions, summarise_seeds, system_scores, validation_error
 
 
 def manifest():
@@ -169,7 +169,23 @@ def test_eval_clips_are_needed():
         evaluate_predictions(predictions(), manifest().query("split == 'train'"), ["PQ"])
 
 
-def test_the_lowest_validation_loss_of_each_seed():
-    curves = pd.DataFrame({"seed": [1, 1, 0, 0], "epoch": [1, 2, 1, 2], "validation_loss": [3.0, 4.0, 6.0, 5.0]})
-    found = lowest_validation_loss(curves)["validation_loss"]
-    assert found == {"mean": 4.0, "std": pytest.approx(2**0.5), "seeds": [5.0, 3.0]}
+def test_validation_error_is_of_single_validation_clips() -> None:
+    clips = manifest()
+    more = pd.DataFrame(
+        {"clip_id": ["v1", "v2"], "split": "valid", "category": "music", "system": "", "PQ": [3.0, 5.0]}
+    )
+    clips = pd.concat([clips, more.assign(source="x")], ignore_index=True)
+    rows = [("v1", 1, 4.0), ("v2", 1, 5.0), ("v1", 0, 3.0), ("v2", 0, 8.0), ("a1", 0, 9.0)]
+    predictions = pd.DataFrame(rows, columns=["clip_id", "seed", "PQ"])
+    found = validation_error(predictions, clips, ["PQ"])["PQ"]["mse"]
+    assert found["seeds"] == [4.5, 0.5]  # by ascending seed
+    assert found["ensemble"] == pytest.approx((0.25 + 2.25) / 2)  # of 3.5 and 6.5
+    with pytest.raises(DatmosError, match="1 of 2 clips lack a finite prediction of PQ by some seed: v2"):
+        validation_error(predictions[predictions["clip_id"] != "v2"], clips, ["PQ"])
+
+
+def test_scores_have_four_decimals_and_null_for_what_is_not_known() -> None:
+    level = {"mse": summarise_seeds([1.23456], 1.0), "srcc": summarise_seeds([float("nan")], 1.0), "lcc": {}}
+    assert system_scores({"dat": {"PQ": {"system": level}}}, ["PQ"]) == {
+        "dat": {"PQ": {"mse": 1.2346, "srcc": None}}
+    }

@@ -1,6 +1,5 @@
 """A small run of the pipeline as it lies on disk: models, metrics and dvc.lock, without having run anything."""
 
-import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -59,28 +58,12 @@ def write_models(
     folder.mkdir(parents=True)
     save_models(folder, config, weights)
     save_familiarity(folder, Familiarity(np.zeros(200), np.ones(200), np.zeros((2, 200)), np.arange(3.0)))
-    (folder / "curves.csv").write_text("epoch\n1\n")
 
 
 def write_project(folder: Path) -> Path:
     """Write a run of strategies plain and dat and the reference ridge, evaluated on PQ; returns ``folder``."""
     write_run(folder)
     write_models(folder / "data/models/dat", aspects=("PQ",))
-    for name, mse in (("plain", 1.25), ("dat", 0.75), ("ridge", 0.5)):
-        system = {
-            "mse": {"mean": mse, "ensemble": mse - 0.125},
-            "srcc": {"mean": None if name == "ridge" else 0.5, "ensemble": None if name == "ridge" else 0.5625},
-        }
-        scores = {"PQ": {"evaluated_on": {"systems": 36, "clips": 216, "seeds": [*SEEDS]}, "system": system}}
-        path = folder / f"metrics/strategies/{name}.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(scores))
-    significance = json.loads((folder / "metrics/significance.json").read_text())
-    intervals = {"mse": {"low": 0.375, "high": 1.5}, "srcc": {"low": 0.25, "high": 0.75}}
-    significance["scores"] = {"PQ": dict.fromkeys(("plain", "dat", "ridge"), intervals)}
-    (folder / "metrics/significance.json").write_text(json.dumps(significance))
-    uncertainty = {"aspects": {"PQ": {"coverage_95": {"mean": 0.75, "ensemble": 0.8125}}}}
-    (folder / "metrics/uncertainty/dat.json").write_text(json.dumps(uncertainty))
     (folder / "data/predictions").mkdir()
     (folder / "data/predictions/dat.parquet").write_text("made up")
     write_lock(folder)
@@ -89,7 +72,7 @@ def write_project(folder: Path) -> Path:
 
 def write_lock(folder: Path) -> None:
     """Write dvc.lock for the models and results that are there."""
-    models, results = folder / "data/models/dat", folder / "metrics/strategies/dat.json"
+    models, details = folder / "data/models/dat", folder / "data/details"
     stages = {
         "corpus": {
             "params": {"params.yaml": {"data.kind": "simulated", "corpus": {"seed": 0}}},
@@ -112,10 +95,12 @@ def write_lock(folder: Path) -> None:
             "params": {"params.yaml": {"seeds": [*SEEDS], "strategies.dat": {"lambda": 0.5}}},
             "outs": [{"path": "data/models/dat", "md5": folder_md5(models)}],
         },
-        "significance": {
+        "evaluate": {
             "deps": [{"path": "data/predictions", "md5": folder_md5(folder / "data/predictions")}],
-            "outs": [{"path": "metrics/significance.json", "md5": file_md5(folder / "metrics/significance.json")}],
+            "outs": [
+                {"path": f"data/details/{path.name}", "md5": file_md5(path)}
+                for path in sorted(details.glob("*.json"))
+            ],
         },
-        "evaluate@dat": {"outs": [{"path": "metrics/strategies/dat.json", "md5": file_md5(results)}]},
     }
     (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))

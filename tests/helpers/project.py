@@ -28,7 +28,7 @@ TINY = {
     "seeds": [0, 1],
     "evaluate": {"references": ["ridge"]},
     "train": {"epochs": 2, "batch_size": 8},
-    "granularity": {"strategies": ["dat_kmeans"], "k": [2]},
+    "granularity": {"strategies": ["dat_kmeans"], "k": [2], "seeds": 2},
     "umap": {"strategies": ["dat_source"], "neighbors": 5},
 }
 

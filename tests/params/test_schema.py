@@ -152,7 +152,7 @@ def test_all_that_is_compared(tmp_path: Path) -> None:
     }
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     rivals = find_rivals(load_params(tmp_path / "params.yaml"))
-    assert rivals.all == [*raw["strategies"], "best", "tuned", "meta", *raw["evaluate"]["references"]]
+    assert rivals.all == [*raw["strategies"], "tuned", "meta", *raw["evaluate"]["references"]]
     assert rivals.trained == [*raw["strategies"], "tuned"]
 
 
@@ -191,3 +191,17 @@ def test_a_missing_key_and_a_missing_file(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("a: [")
     with pytest.raises(DatmosError, match="not valid YAML"):
         load_params(tmp_path / "params.yaml")
+
+
+def test_an_experiment_changes_one_line_of_params(tmp_path: Path) -> None:
+    """`dvc exp run -S` writes the whole file anew; it is in the form that DVC gives it."""
+    from dvc.fs import LocalFileSystem
+    from dvc.utils.serialize import modify_yaml
+
+    path = tmp_path / "params.yaml"
+    before = DEFAULT.read_text().replace("  k: 8\n", "  k: 6\n")
+    assert before != DEFAULT.read_text()
+    path.write_text(DEFAULT.read_text())
+    with modify_yaml(str(path), fs=LocalFileSystem()) as params:
+        params["kmeans"]["k"] = 6
+    assert path.read_text() == before

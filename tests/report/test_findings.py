@@ -1,4 +1,4 @@
-"""Findings: the sentences of a made-up run, and that every number in them is in metrics/ where it says it is."""
+"""Findings: the sentences of a made-up run, and that every number in them is where it says it is."""
 
 import json
 import re
@@ -40,7 +40,7 @@ class Sentence(HTMLParser):
 @pytest.fixture
 def found(tmp_path: Path) -> dict[str, list[Sentence]]:
     write_run(tmp_path)
-    written = findings(Numbers(tmp_path / "metrics"), ["PQ"], ["plain", "dat"], ["ridge"], "plain")
+    written = findings(Numbers(tmp_path / "data/details"), ["PQ"], ["plain", "dat"], ["ridge"], "plain")
     return {heading: [Sentence(sentence) for sentence in sentences] for heading, sentences in written.items()}
 
 
@@ -92,17 +92,17 @@ def test_every_number_is_where_it_says(found: dict[str, list[Sentence]], tmp_pat
 
 def test_a_missing_number_is_named(tmp_path: Path) -> None:
     write_run(tmp_path)
-    with pytest.raises(DatmosError, match=r"metrics/significance\.json has no best\.CE\.mse\.strategy; run"):
-        findings(Numbers(tmp_path / "metrics"), ["CE"], ["plain", "dat"], ["ridge"], "plain")
+    with pytest.raises(DatmosError, match=r"data/details/significance\.json has no best\.CE\.mse\.strategy; run"):
+        findings(Numbers(tmp_path / "data/details"), ["CE"], ["plain", "dat"], ["ridge"], "plain")
 
 
 def test_names_are_escaped(tmp_path: Path) -> None:
     write_run(tmp_path)
-    numbers = Numbers(tmp_path / "metrics")
-    path = tmp_path / "metrics" / "significance.json"
+    numbers = Numbers(tmp_path / "data/details")
+    path = tmp_path / "data/details/significance.json"
     path.write_text(path.read_text().replace('"strategy": "dat"', '"strategy": "<b>"'))
-    comparison = tmp_path / "metrics" / "comparison.json"
-    comparison.write_text(comparison.read_text().replace('"dat"', '"<b>"'))
+    scores = tmp_path / "data/details/strategies.json"
+    scores.write_text(scores.read_text().replace('"dat"', '"<b>"'))
     path.write_text(path.read_text().replace(', "dat": {"PQ"', ', "plain": {"PQ"'))  # nothing against dat
     written = findings(numbers, ["PQ"], ["plain"], [], "plain")
     assert "&lt;b&gt; is best" in written["Which predictor is best"][0]

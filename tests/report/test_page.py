@@ -29,7 +29,7 @@ def write_page(folder: Path) -> str:
     write_run(folder)
     raw["encoder"] |= {"kind": "transformers", "model": "<model>"}
     raw["embed"]["launcher"] = "somewhere"
-    return build_report(Params.model_validate(raw), folder / "metrics", folder / "plots")
+    return build_report(Params.model_validate(raw), folder / "data/details", folder / "metrics", folder / "plots")
 
 
 class Links(HTMLParser):
@@ -62,7 +62,7 @@ def test_it_loads_nothing_from_elsewhere_and_is_well_formed(page: str) -> None:
 def test_it_has_every_picture_table_and_setting(page: str) -> None:
     pictures = re.findall(r'base64,([^"]+)"', page)
     assert [base64.b64decode(data) for data in pictures] == [
-        PNG + name.encode() for name in [*(f"figures/{name}" for name in PICTURES), "umap/plain"]
+        PNG + name.encode() for name in [*(f"figures/{name}" for name in PICTURES), "figures/umap_plain"]
     ]
     for name in TABLES.values():
         assert f"<p>About {name}.</p>" in page

@@ -40,7 +40,7 @@ def report(folder: Path) -> str:
     raw["encoder"] |= {"kind": "transformers", "model": HOSTILE[0]}
     raw["evaluate"] = {"baseline": "plain", "references": ["ridge"]}
     raw["granularity"]["strategies"], raw["umap"]["strategies"] = [], ["plain"]
-    return build_report(Params.model_validate(raw), folder / "metrics", folder / "plots")
+    return build_report(Params.model_validate(raw), folder / "data/details", folder / "metrics", folder / "plots")
 
 
 def test_no_tag_comes_from_data_and_every_table_has_its_cells(tmp_path: Path) -> None:

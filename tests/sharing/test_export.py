@@ -72,6 +72,15 @@ def test_two_exports_are_the_same_bytes(run: Path, tmp_path: Path) -> None:
 
 
 def test_the_card_says_what_it_is_and_how_good(run: Path, tmp_path: Path) -> None:
+    scores = run / "data/details/strategies.json"
+    assert (
+        "this has the lowest MSE of 3 predictors compared on the same clips"
+        in (export_predictor(run, "dat", tmp_path / "out", Wishes()).folder / "README.md").read_text()
+    )
+    better = json.loads(scores.read_text())
+    better["ridge"]["PQ"]["system"]["mse"]["mean"] = 0.5
+    scores.write_text(json.dumps(better))
+    write_lock(run)
     folder = export_predictor(run, "dat", tmp_path / "out", Wishes(licence="cc-by-4.0", reference="me/dat")).folder
     card = (folder / "README.md").read_text()
     _, front, text = card.split("---\n", 2)
@@ -80,7 +89,7 @@ def test_the_card_says_what_it_is_and_how_good(run: Path, tmp_path: Path) -> Non
     metrics = head["model-index"][0]["results"][0]["metrics"]
     assert {metric["type"]: metric["value"] for metric in metrics} == {"mse": 0.625, "spearmanr": 0.5625}
     assert 'load("me/dat")' in text
-    assert "| PQ | 0.750 [0.375, 1.500] | 0.625 | 0.016 | 0.500 [0.250, 0.750] | 0.562 | 0.984 | 81% |" in text
+    assert "| PQ | 0.750 [0.375, 1.500] | 0.625 | 0.016 | 0.562 [0.250, 0.750] | 0.562 | 0.984 | 81% |" in text
     assert "PQ: of 3 predictors compared on the same clips, `ridge` has the lowest MSE, 0.500." in text
     assert "**Trained on a simulation**" in text
     assert "95% intervals held 81% of the eval clips'" in text
@@ -110,20 +119,24 @@ def test_provenance_says_what_does_not_belong_together(run: Path) -> None:
     (run / "dvc.lock").write_text(lock.replace("data.kind: simulated", "data.root: /home/somebody/audio"))
     assert describe_provenance(run, "dat", models)["params"]["data"]["root"] == ".../audio"
     (run / "dvc.lock").write_text(lock)
-    (models / "curves.csv").write_text("another training")
-    (run / "metrics/strategies/dat.json").write_text((run / "metrics/strategies/dat.json").read_text() + " ")
+    (models / "config.json").write_text((models / "config.json").read_text() + " ")
+    (run / "metrics/tables/table1.md").write_text("another")
+    scores = run / "data/details/strategies.json"
+    scores.write_text(scores.read_text() + " ")
     found = describe_provenance(run, "dat", models)
     assert found["git"]["changed"]
-    assert found["dvc"]["differs"] == ["data/models/dat", "metrics/strategies/dat.json"]
-    assert "Not what dvc.lock says: data/models/dat, metrics/strategies/dat.json." in differences(found)[1]
+    assert found["dvc"]["differs"] == ["data/models/dat", "data/details/strategies.json"]
+    assert "Not what dvc.lock says: data/models/dat, data/details/strategies.json." in differences(found)[1]
     write_lock(run)
     (run / "data/predictions/plain.parquet").write_text("another strategy, which the intervals know nothing of")
-    assert describe_provenance(run, "dat", models)["dvc"]["differs"] == ["metrics/significance.json"]
+    assert describe_provenance(run, "dat", models)["dvc"]["differs"] == [
+        f"data/details/{name}.json" for name in ("strategies", "significance", "ceilings", "uncertainty")
+    ]
 
 
 def test_without_results_or_lock_the_card_says_so(run: Path, tmp_path: Path) -> None:
     (run / "dvc.lock").unlink()
-    for path in (run / "metrics").rglob("*.json"):
+    for path in (run / "data/details").iterdir():
         path.unlink()
     exported = export_predictor(run, "dat", tmp_path / "out", Wishes())
     said = " ".join(differences(exported.provenance))
@@ -314,7 +327,7 @@ def test_an_onnx_file_lies_beside_the_weights(run: Path, tmp_path: Path) -> None
 
 def test_the_lock_is_written_anew_by_the_helper(run: Path) -> None:
     """The helper's lock follows the files, so that the tests above test differences and not the helper."""
-    (run / "data/models/dat/curves.csv").write_text("another")
+    (run / "data/models/dat/more.txt").write_text("another")
     write_lock(run)
     assert describe_provenance(run, "dat", run / "data/models/dat")["dvc"]["differs"] == []
 

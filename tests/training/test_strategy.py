@@ -33,7 +33,7 @@ def run(world: Any, out: Path, settings: Params, name: str, domains: pd.DataFram
     domains = true_domains if domains is None else domains
     study, strategy = study_of(settings, manifest, store), settings.strategies[name]
     train_strategy(study, name, strategy, domains, {}, out / "models" / name, out / f"{name}.csv")
-    return pd.read_csv(out / f"{name}.csv")
+    return pd.read_csv(out / f"{name}.csv").groupby("epoch", as_index=False).mean()
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -113,7 +113,7 @@ def test_the_epoch_with_the_lowest_validation_loss_is_kept(world: Any, tmp_path:
     run(world, tmp_path, params({"plain": {}}, learning_rate=0.03, epochs=12), "plain")
     manifest, store, _ = world
     models = load_models(tmp_path / "models" / "plain")
-    curves = pd.read_csv(tmp_path / "models" / "plain" / "curves.csv")
+    curves = pd.read_csv(tmp_path / "plain.csv")
     split = select_split(study_of(params({"plain": {}}), manifest, store), "valid")
     assert any(entry["best_epoch"] < 12 for entry in models.config["seeds"].values())  # else nothing is shown
     with torch.no_grad():

@@ -12,3 +12,4 @@ class GranularityParams(Section):
 
     strategies: list[str]
     k: list[Annotated[Int, Field(ge=2)]]
+    seeds: Annotated[Int, Field(ge=1)]

@@ -35,8 +35,8 @@ def finetune_strategy(
         name: a key of ``finetune.strategies``.
         manifest: all clips.
         domains: table of the train clips: clip_id, and a column of labels for each adversary.
-        models: folder that the first process writes, as `save_models` does, with the curves of every seed.
-        curves: CSV that the first process writes, means over seeds: per epoch task loss and validation loss
+        models: folder that the first process writes, as `save_models` does.
+        curves: CSV that the first process writes, by seed: per epoch task loss and validation loss
             (`audiobox_loss`), adversarial loss (nats), domain accuracy (0..1), and the norms of both losses'
             gradients at the encoder.
         processes: this process among those that share the work.
@@ -86,7 +86,6 @@ def finetune_strategy(
     with replacing(models) as folder:
         folder.mkdir()
         save_models(folder, start.recipe, details, {seed: result.weights for seed, result in results.items()})
-        write_csv(folder / "curves.csv", every_seed.reset_index("seed"))
-    write_csv(curves, every_seed.groupby("epoch", as_index=False).mean())
+    write_csv(curves, every_seed.reset_index("seed"))
     for state in states:
         state.remove()

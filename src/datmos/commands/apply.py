@@ -14,13 +14,7 @@ from datmos.params.schema import check_params
 
 # sections whose entries null removes
 REMOVABLE = ("strategies.", "evaluation_sets.", "finetune.strategies.", "finetune.published.")
-_yaml = YAML()
-_yaml.preserve_quotes = True
-_yaml.width = 4096  # an entry stays on its line
-# as it is written in params.yaml; else it becomes an empty value
-_yaml.representer.add_representer(
-    type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
-)
+_yaml = YAML()  # writes as `dvc exp run -S` does: neither undoes the other's form
 
 
 def add_apply(commands: Any) -> None:

@@ -11,9 +11,10 @@ def add_select(commands: Any) -> None:
     """Add the command to the parser's subparsers."""
     select = commands.add_parser(
         "select",
-        help="choose a strategy's lambda or K without the eval ratings",
-        description="Train a strategy with several lambdas and Ks and choose the one with the least squared error "
-        "on natural clips. Run it where params.yaml is, after `dvc repro embed`.",
+        help="choose a strategy's lambda, K and aspects without the eval ratings",
+        description="Train a strategy without an adversary and with several lambdas and Ks, and see what each "
+        "costs on sources that were left out of training: an adversary is kept for the aspects that it costs "
+        "little. Run it where params.yaml is, after `dvc repro embed`.",
     )
     select.add_argument("strategy", help="of params.yaml")
     select.add_argument(
@@ -24,9 +25,9 @@ def add_select(commands: Any) -> None:
     )
     select.add_argument(
         "--criterion",
-        choices=["training_domain", "leave_one_source_out", "oracle"],
-        default="training_domain",
-        help="score validation clips of the same sources (default) | every source by models that never met it | "
+        choices=["leave_one_source_out", "training_domain", "oracle"],
+        default="leave_one_source_out",
+        help="score every source by models that never met it (default) | validation clips of the same sources | "
         "the eval clips: an upper bound, never a basis for a claim",
     )
     select.set_defaults(run=_select)
@@ -37,12 +38,14 @@ def _select(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
     from datmos.commands.selection import (
+        MARGIN,
         WARNING,
         adoption,
-        best_of,
+        choose,
         list_candidates,
         score_candidates,
         selection_table,
+        spared,
     )
     from datmos.core.files import write_metrics
     from datmos.core.store import EmbeddingStore
@@ -70,6 +73,13 @@ def _select(arguments: argparse.Namespace) -> None:
     for score in score_candidates(study, name, strategy, params.domains, candidates, criterion):
         scores.append(score)
         write_metrics(result, described | {"candidates": scores})  # after each: a killed run has what it finished
-    print(f"\n{described['criterion']}\n\n{selection_table(scores, params.data.aspects)}\n")
-    print("* least squared error; ~ within one standard error of it over seeds. All figures: " + str(result))
-    print(f"To adopt it: {adoption(name, strategy.domains, scores[best_of(scores)])}")
+    chosen = choose(scores)
+    best = None if chosen is None else scores[chosen]
+    spare = [] if best is None else spared(best, scores[0])
+    print(f"\n{described['criterion']}\n\n{selection_table(scores)}\n")
+    print(f"SRCC of single clips; below lambda 0: the difference to it. spare: costs more than {MARGIN}.")
+    print(f"* spares the fewest aspects, the largest lambda of equals. All figures: {result}")
+    if strategy.head != "statistics" and spare:
+        print(f"Head {strategy.head} can't spare aspects (head statistics can): {', '.join(spare)} will lose.")
+        spare = []
+    print(f"To adopt it: {adoption(name, strategy.domains, best, spare)}")

@@ -1,7 +1,10 @@
-"""Choosing a strategy's lambda and K by a stated rule, and without looking at what it will be judged by.
+"""Choosing a strategy's lambda, K and aspects by a stated rule, without looking at what it will be judged by.
 
 Gulrajani & Lopez-Paz, "In Search of Lost Domain Generalization" (arXiv 2007.01434): results of methods against
 domain shift mean nothing without the rule that chose their settings, and a rule that sees the target is none.
+
+The rule: an adversary is kept for an aspect if it costs little on sources that the models never met. It is not
+asked to help there: natural sources reward the shortcut (docs/criteria.md says how the rule was found).
 """
 
 import shlex
@@ -17,16 +20,14 @@ from datmos.core.clips import natural_clips
 from datmos.core.device import pick_device
 from datmos.core.errors import DatmosError
 from datmos.domains.settings import RULES, DomainParams
+from datmos.evaluation.agreement import spearman
 from datmos.heads.predict import predict_clips
 from datmos.training.settings import StrategyParams
 from datmos.training.strategy import Study
 
+MARGIN = 0.025  # of SRCC: what an adversary may cost
+
 Folds = Iterator[tuple[pd.DataFrame, pd.DataFrame]]  # clips to learn from (train and valid), clips to be scored on
-
-
-def training_domain(clips: pd.DataFrame) -> Folds:
-    """Score the validation clips: new clips of the same sources. Yields one fold."""
-    yield clips, clips[clips["split"] == "valid"]
 
 
 def leave_one_source_out(clips: pd.DataFrame) -> Folds:
@@ -39,14 +40,19 @@ def leave_one_source_out(clips: pd.DataFrame) -> Folds:
         yield natural[natural["source"] != source], natural[natural["source"] == source]
 
 
+def training_domain(clips: pd.DataFrame) -> Folds:
+    """Score the validation clips: new clips of the same sources. Yields one fold."""
+    yield clips, clips[clips["split"] == "valid"]
+
+
 def oracle(clips: pd.DataFrame) -> Folds:
     """Score the eval clips. It reads the ratings that results are reported on: an upper bound, never a claim."""
     yield clips, clips[clips["split"] == "eval"]
 
 
 CRITERIA: dict[str, Callable[[pd.DataFrame], Folds]] = {
-    "training_domain": training_domain,
     "leave_one_source_out": leave_one_source_out,
+    "training_domain": training_domain,
     "oracle": oracle,
 }
 WARNING = "oracle: reads the eval ratings; an upper bound, never a basis for a claim"
@@ -76,10 +82,12 @@ def list_candidates(
         raise DatmosError(
             f"--k: the domains of '{name}' are '{strategy.domains}', whose number is given; leave --k out"
         )
-    if bad := [value for value in lambdas or [] if not 0 <= value < float("inf")]:
-        raise DatmosError(f"--lambda: 0 or more is expected, got {bad[0]}")
+    if bad := [value for value in lambdas or [] if not 0 < value < float("inf")]:
+        raise DatmosError(f"--lambda: more than 0 is expected, got {bad[0]:g} (0 is what all are compared with)")
     if bad_k := [k for k in ks or [] if k < 2]:
         raise DatmosError(f"--k: 2 or more is expected, got {bad_k[0]}")
+    if not lambdas and not strategy.adversarial:
+        raise DatmosError(f"'{name}' has no adversary (lambda 0): say with --lambda which to try")
     numbers: list[int | None] = [*ks] if ks else [None]
     values = [(value,) for value in lambdas] if lambdas else [strategy.lambda_]
     return [Candidate(lambda_, k) for lambda_, k in product(values, numbers)]
@@ -93,7 +101,7 @@ def score_candidates(
     candidates: Sequence[Candidate],
     criterion: str,
 ) -> Iterator[dict[str, Any]]:
-    """Train a strategy with every candidate's settings and score it, one after the other.
+    """Train a strategy without an adversary, then with every candidate's, and score it, one after the other.
 
     Args:
         study: what to learn from.
@@ -105,9 +113,8 @@ def score_candidates(
             rating.
 
     Yields:
-        ``{"lambda", "k", "aspects": {aspect: {"mse", "seeds"}}, "mse", "std", "seeds"}``: the squared error of
-        single clips in squared rating points, the mean over folds, of each seed and over seeds; without an aspect,
-        the mean over aspects. std is over seeds (ddof 1).
+        ``{"lambda", "k", "aspects": {aspect: {"srcc", "seeds"}}}``, first of lambda 0: Spearman's correlation of
+        predictions with mean ratings over the single clips of all folds together; its mean, and that of each seed.
 
     Raises:
         DatmosError: see `train_trials`; or there is only one source to leave out.
@@ -116,83 +123,91 @@ def score_candidates(
     folds = list(CRITERIA[criterion](visible))
     if criterion == "leave_one_source_out" and len(folds) < 2:
         raise DatmosError("leave_one_source_out needs two sources or more; use --criterion training_domain")
-    for candidate in candidates:
+    without = Candidate(tuple(0.0 for _ in strategy.lambda_), None)
+    for candidate in [without, *candidates]:
         own = strategy.model_copy(update={"lambda_": candidate.lambda_})
         labelled = domains if candidate.k is None else domains.with_k(strategy.domains, candidate.k)
-        by_fold = [_errors(study._replace(manifest=clips), name, own, labelled, scored) for clips, scored in folds]
-        mse = np.mean(by_fold, axis=0)  # (R, A)
-        of_seeds = mse.mean(axis=1)
+        parts = [_predict(study._replace(manifest=clips), name, own, labelled, scored) for clips, scored in folds]
+        seeds = _srcc_of_seeds(pd.concat(parts), study.manifest, study.aspects)
         yield {
             "lambda": own.model_dump(by_alias=True)["lambda"],
             "k": candidate.k,
-            "aspects": {
-                aspect: {"mse": float(of_aspect.mean()), "seeds": of_aspect.tolist()}
-                for aspect, of_aspect in zip(study.aspects, mse.T, strict=True)
-            },
-            "mse": float(of_seeds.mean()),
-            "std": float(of_seeds.std(ddof=1)) if len(of_seeds) > 1 else float("nan"),
-            "seeds": of_seeds.tolist(),
+            "aspects": {aspect: {"srcc": float(np.mean(found)), "seeds": found} for aspect, found in seeds.items()},
         }
 
 
-def _errors(
+def _predict(
     study: Study, name: str, strategy: StrategyParams, domains: DomainParams, scored: pd.DataFrame
-) -> np.ndarray:
-    """Squared error of the scored clips by seed and aspect, (R, A)."""
+) -> pd.DataFrame:
     (models,) = train_trials(study, name, strategy, [domains])
-    predictions, aspects = predict_clips(models, study.store, list(scored["clip_id"]), pick_device()), study.aspects
-    actual = scored[aspects].to_numpy(np.float64)
-    return np.stack(
-        [
-            np.square(own[aspects].to_numpy(np.float64) - actual).mean(axis=0)
+    return predict_clips(models, study.store, list(scored["clip_id"]), pick_device())
+
+
+def _srcc_of_seeds(
+    predictions: pd.DataFrame, manifest: pd.DataFrame, aspects: Sequence[str]
+) -> dict[str, list[float]]:
+    """SRCC by aspect, of every seed in ascending order."""
+    actual = manifest.set_index("clip_id")
+    return {
+        aspect: [
+            float(
+                spearman(own[aspect].to_numpy(np.float64), actual.loc[own["clip_id"], aspect].to_numpy(np.float64))
+            )
             for _, own in predictions.groupby("seed", sort=True)
         ]
-    )
+        for aspect in aspects
+    }
 
 
-def best_of(scores: Sequence[dict[str, Any]]) -> int:
-    """Return which of the candidates scored has the least squared error; the first of equals."""
-    return int(np.argmin([one["mse"] for one in scores]))
+def costs(score: dict[str, Any], without: dict[str, Any]) -> dict[str, float]:
+    """What a candidate does to the SRCC of each aspect, against lambda 0: below 0 it costs."""
+    return {aspect: own["srcc"] - without["aspects"][aspect]["srcc"] for aspect, own in score["aspects"].items()}
 
 
-def within_one_error(scores: Sequence[dict[str, Any]]) -> list[bool]:
-    """Tell which candidates can't be told from the best: their paired difference is within one standard error.
+def spared(score: dict[str, Any], without: dict[str, Any]) -> list[str]:
+    """Aspects that the adversary costs more than `MARGIN`, or that can't be told: it should leave them alone."""
+    return [aspect for aspect, cost in costs(score, without).items() if not cost >= -MARGIN]
 
-    The seeds are the same for all candidates. With one seed, only the best itself is.
+
+def choose(scores: Sequence[dict[str, Any]]) -> int | None:
+    """Return which of the scores, but for the first, spares the fewest aspects; the largest lambda of equals.
+
+    None if every candidate would have to spare all aspects. The first score is that of lambda 0.
     """
-    best = np.array(scores[best_of(scores)]["seeds"])
-    alike = []
-    for one in scores:
-        difference = np.array(one["seeds"]) - best
-        error = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else 0.0
-        alike.append(bool(difference.mean() <= error))
-    return alike
+    without, *others = scores
+    best = min(others, key=lambda one: (len(spared(one, without)), -float(np.sum(one["lambda"]))))
+    return None if len(spared(best, without)) == len(best["aspects"]) else others.index(best) + 1
 
 
-def selection_table(scores: Sequence[dict[str, Any]], aspects: Sequence[str]) -> str:
-    """Lay candidates out as text; * is the best, ~ what can't be told from it."""
-    marks = ["~" if alike else "" for alike in within_one_error(scores)]
-    marks[best_of(scores)] = "*"
-    table = pd.DataFrame(
-        {
-            "": marks,
-            "lambda": [_written(one["lambda"]) for one in scores],
-            "k": ["" if one["k"] is None else str(one["k"]) for one in scores],
-            "mse": [f"{one['mse']:.3f}" for one in scores],
-            "std": ["" if np.isnan(one["std"]) else f"{one['std']:.3f}" for one in scores],
-            **{aspect: [f"{one['aspects'][aspect]['mse']:.3f}" for one in scores] for aspect in aspects},
-        }
-    )
-    return table.to_string(index=False)
+def selection_table(scores: Sequence[dict[str, Any]]) -> str:
+    """Lay the scores out as text: SRCC without the adversary, below it differences; * is what `choose` returned."""
+    chosen, without = choose(scores), scores[0]
+    rows = []
+    for number, one in enumerate(scores):
+        known = costs(one, without) if number else {a: own["srcc"] for a, own in one["aspects"].items()}
+        rows.append(
+            {
+                "": "*" if number == chosen else "",
+                "lambda": _written(one["lambda"]),
+                "k": "" if one["k"] is None else str(one["k"]),
+                **{aspect: f"{value:+.3f}" if number else f"{value:.3f}" for aspect, value in known.items()},
+                "spare": ", ".join(spared(one, without)) if number else "",
+            }
+        )
+    return pd.DataFrame(rows).to_string(index=False)
 
 
-def adoption(name: str, rule: str, chosen: dict[str, Any]) -> str:
-    """Return the command that adopts a candidate of a strategy whose domains are made by ``rule``."""
-    setting = f"strategies.{name}.lambda={_written(chosen['lambda'])}"
-    settings = ["-S " + shlex.quote(setting)]
-    if chosen["k"] is not None:
-        settings.append(f"-S {RULES[rule].numbered_by}.k={chosen['k']}")
-    return "dvc exp run " + " ".join(settings)
+def adoption(name: str, rule: str, chosen: dict[str, Any] | None, spare: Sequence[str] = ()) -> str:
+    """Return the command that adopts a candidate of a strategy whose domains are made by ``rule``.
+
+    ``spare``: aspects that its adversaries are to leave alone. None for a candidate: no adversary.
+    """
+    settings = [f"strategies.{name}.lambda={_written(chosen['lambda']) if chosen else 0}"]
+    if chosen and chosen["k"] is not None:
+        settings.append(f"{RULES[rule].numbered_by}.k={chosen['k']}")
+    if chosen and spare:
+        settings.append(f"++strategies.{name}.spare=[{','.join(spare)}]")
+    return "dvc exp run " + " ".join("-S " + shlex.quote(setting) for setting in settings)
 
 
 def _written(lambda_: float | list[float]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from datmos.comparison.differences import COMPARED, number
+from datmos.comparison.summaries import COMPARED, number
 from datmos.core.clips import COUNTERFACTUAL
 from datmos.evaluation.metrics import evaluate_predictions
 
@@ -37,8 +37,8 @@ def granularity_rows(
     """Compare every K with the baseline, seed by seed.
 
     Args:
-        found: ``{strategy: what score_granularity returned}``, read back from JSON.
-        baseline: ``metrics/strategies/<baseline>.json``.
+        found: ``{strategy: what score_granularity returned}``, read back from JSON; of the first seeds alone.
+        baseline: what `evaluate_predictions` returned for it, likewise.
         aspects: to compare.
 
     Returns:
@@ -50,19 +50,11 @@ def granularity_rows(
     for strategy, k, scores in every:
         for aspect in aspects:
             for metric in COMPARED:
-                pairs = zip(
-                    scores[aspect][metric]["seeds"], baseline[aspect]["system"][metric]["seeds"], strict=True
-                )
-                differences = np.array([number(ours) - number(theirs) for ours, theirs in pairs])
+                ours = scores[aspect][metric]["seeds"]
+                pairs = zip(ours, baseline[aspect]["system"][metric]["seeds"][: len(ours)], strict=True)
+                differences = np.array([number(one) - number(other) for one, other in pairs])
                 mean, half = float(differences.mean()), math.nan
                 if len(differences) > 1:
                     half = float(stats.t.ppf(0.975, len(differences) - 1) * stats.sem(differences))
                 rows.append((strategy, k, aspect, metric, mean, mean - half, mean + half))
     return pd.DataFrame(rows, columns=["strategy", "k", "aspect", "metric", "mean", "low", "high"])
-
-
-def granularity_chart(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Pick one metric out of `granularity_rows` for a DVC bar chart: columns ``row``, ``<metric>``."""
-    own = rows[rows["metric"] == metric]
-    names = own["aspect"] + " " + own["strategy"] + " K=" + own["k"].astype(str)
-    return pd.DataFrame({"row": names, metric: own["mean"]})

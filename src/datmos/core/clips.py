@@ -13,8 +13,8 @@ def natural_clips(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def predicted_clips(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return the clips that every predictor predicts: the eval split, and counterfactual clips if there are any."""
-    return manifest[manifest["split"].isin(["eval", COUNTERFACTUAL])]
+    """Return the clips that every predictor predicts: all but those it learned from."""
+    return manifest[manifest["split"].isin(["valid", "eval", COUNTERFACTUAL])]
 
 
 def single_ratings(clips: pd.DataFrame, aspect: str) -> np.ndarray | None:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-SIGNIFICANT_DIGITS = 5  # in metrics/ and plots/: another machine's last bits must not make a diff
+SIGNIFICANT_DIGITS = 5  # in details, tables and plots: another machine's last bits must not make a diff
 
 
 @contextmanager
@@ -77,6 +77,18 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def remove_all_but(folder: Path, names: Collection[str]) -> None:
+    """Remove the files of a folder whose names, without ending, are not in ``names``, and say so.
+
+    For a stage that reads a folder to which a stage for each strategy writes: DVC leaves the files of a strategy
+    that is no longer in params.yaml, and they would be part of what the stage depends on.
+    """
+    for path in sorted(folder.glob("*")):
+        if path.is_file() and not path.name.startswith(".") and path.stem not in names:
+            path.unlink()
+            print(f"removed {path}: params.yaml has no '{path.stem}' any more")
+
+
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, hexadecimal."""
     with path.open("rb") as content:
@@ -113,7 +125,7 @@ def read_json(path: Path) -> Any:
 
 
 def write_metrics(path: Path, value: Any) -> None:
-    """Write JSON for metrics/: floats `rounded`."""
+    """Write JSON of results: floats `rounded`."""
     write_json(path, rounded(value))
 
 

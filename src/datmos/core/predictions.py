@@ -6,9 +6,13 @@ that says nothing of its uncertainty leaves the last two kinds out.
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from datmos.core.files import replacing
 
 
 def prediction_table(
@@ -47,7 +51,38 @@ def moments_of(table: pd.DataFrame, aspects: Sequence[str]) -> tuple[np.ndarray,
     return columns[list(aspects)].to_numpy(), covariance
 
 
+def mix(means: Any, covariances: Any) -> tuple[Any, Any]:
+    """Mean and covariance of a mixture of M Gaussians with equal shares, by the law of total covariance.
+
+    The covariance is the mean of the covariances, plus the covariance of the means.
+
+    Args:
+        means: (M, ..., A), of numpy or torch.
+        covariances: (M, ..., A, A), likewise.
+
+    Returns:
+        (..., A) and (..., A, A).
+    """
+    mean = means.mean(0)
+    apart = means - mean
+    return mean, covariances.mean(0) + (apart[..., :, None] * apart[..., None, :]).mean(0)
+
+
 def same_for_every_seed(predictions: pd.DataFrame, seeds: Sequence[int]) -> pd.DataFrame:
     """Repeat the rows (clip_id, <aspect>) of a predictor without randomness, to pair them up with strategies'."""
     table = pd.concat([predictions.assign(seed=np.int32(seed)) for seed in sorted(seeds)], ignore_index=True)
     return table[["clip_id", "seed", *predictions.columns.drop("clip_id")]]
+
+
+def write_h(path: Path, h_of_seeds: Mapping[int, np.ndarray]) -> None:
+    """Write h of the natural clips (N, width) under the head of every seed, in half precision, as .npz."""
+    largest = np.finfo(np.float16).max
+    arrays = {str(seed): h.clip(-largest, largest).astype(np.float16) for seed, h in sorted(h_of_seeds.items())}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def read_h(path: Path) -> dict[int, np.ndarray]:
+    """Read what `write_h` wrote, float32, the seeds ascending."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return {seed: arrays[str(seed)].astype(np.float32) for seed in sorted(map(int, arrays))}

@@ -4,7 +4,7 @@ The paper (arXiv 2603.16201, Table I) reports MSE and SRCC per system. A large M
 offset, and a high SRCC nothing but telling speech from music, so both are taken apart here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from datmos.core.errors import DatmosError, listing
 from datmos.evaluation.agreement import AGREEMENT_METRICS, MIN_SYSTEMS, agreement, system_means
 from datmos.evaluation.shortcuts import error_shares, signature_effects
 from datmos.evaluation.split_groups import srcc_of_split, srcc_within_groups
+
+SHOWN = ("mse", "srcc")  # in metrics/scores.json
 
 
 def evaluate_predictions(
@@ -180,11 +182,35 @@ def summarise_seeds(seeds: list[float], ensemble: float) -> dict[str, Any]:
     return {"mean": float(np.mean(seeds)), "std": std, "ensemble": ensemble, "seeds": seeds}
 
 
-def lowest_validation_loss(curves: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Summarise the lowest validation loss of each seed's epochs.
+def validation_error(
+    predictions: pd.DataFrame, manifest: pd.DataFrame, aspects: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Summarise the squared error of single validation clips, squared rating points, by aspect.
 
-    ``curves`` is a strategy's curves.csv: columns seed, epoch, validation_loss. The loss is what
-    `datmos.commands.selection.training_domain` is about, for whoever compares experiments with `dvc exp show`.
+    For whoever compares settings: these clips are of the sources of training, and no eval rating is read.
+
+    Raises `DatmosError` if a seed lacks a finite prediction of one, naming the clips.
     """
-    summary = summarise_seeds(curves.groupby("seed", sort=True)["validation_loss"].min().tolist(), float("nan"))
-    return {"validation_loss": {key: summary[key] for key in ("mean", "std", "seeds")}}
+    clips = manifest[manifest["split"] == "valid"].set_index("clip_id").sort_index()
+    found = {}
+    for aspect in aspects:
+        errors = np.square(_by_seed(predictions, clips.index, aspect).sub(clips[aspect], axis=0)).mean()
+        found[aspect] = {"mse": summarise_seeds(errors.drop("ensemble").tolist(), float(errors["ensemble"]))}
+    return found
+
+
+def system_scores(
+    metrics: Mapping[str, Mapping[str, Any]], aspects: Sequence[str]
+) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Pick system-level MSE and SRCC, means over seeds, out of ``{strategy: what evaluate_predictions returned}``.
+
+    Returns ``{strategy: {aspect: {"mse", "srcc"}}}``, four decimals, None for NaN: what is shown by `dvc metrics`.
+    """
+    found = {}
+    for strategy, scores in metrics.items():
+        means = {aspect: {name: scores[aspect]["system"][name]["mean"] for name in SHOWN} for aspect in aspects}
+        found[strategy] = {
+            aspect: {name: round(mean, 4) if np.isfinite(mean) else None for name, mean in own.items()}
+            for aspect, own in means.items()
+        }
+    return found

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from datmos.core.mixture import mix
-from datmos.core.predictions import moments_of
+from datmos.core.predictions import mix, moments_of
 from datmos.evaluation.metrics import summarise_seeds
 
 LEVELS = np.arange(1, 20) / 20  # of the central intervals behind calibration error and curve

@@ -1,4 +1,4 @@
-"""What a run found, in sentences: each written from the numbers in metrics/, and each number says where it is from.
+"""What a run found, in sentences written from the numbers in data/details/; each number says where it is from.
 
 A sentence claims a difference only if `datmos.comparison.significance` calls it separable, and says so if it
 doesn't. Nothing here computes a statistic.
@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from datmos.comparison.differences import COMPARED
+from datmos.comparison.summaries import COMPARED
 from datmos.core.errors import DatmosError
 from datmos.core.files import read_json
 
@@ -18,14 +18,14 @@ CLOSE = 0.05  # coverage further below nominal than this is worth a word
 
 
 class Numbers:
-    """The numbers of metrics/, each with its address."""
+    """The numbers of data/details/, each with its address."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[str, Any] = {}
 
     def get(self, file: str, *keys: str) -> Any:
-        """Return what ``metrics/<file>.json`` holds at ``keys``; None for NaN.
+        """Return what ``data/details/<file>.json`` holds at ``keys``; None for NaN.
 
         Raises:
             DatmosError: there is no such entry.
@@ -35,7 +35,7 @@ class Numbers:
         found = self._files[file]
         for key in keys:
             if key not in found:
-                raise DatmosError(f"metrics/{file}.json has no {'.'.join(keys)}; run `dvc repro`")
+                raise DatmosError(f"data/details/{file}.json has no {'.'.join(keys)}; run `dvc repro`")
             found = found[key]
         return found
 
@@ -43,7 +43,7 @@ class Numbers:
         """Return a number, printed by a format such as ".2f", as an HTML <data> element with value and address."""
         value = self.get(file, *keys)
         text = "n/a" if value is None else format(value, form)
-        address = f"metrics/{file}.json: {'.'.join(keys)}"
+        address = f"data/details/{file}.json: {'.'.join(keys)}"
         return Markup('<data value="{}" title="{}">{}</data>').format(value, address, text)
 
 
@@ -63,7 +63,7 @@ def findings(
         ``{heading: sentences}``, HTML.
 
     Raises:
-        DatmosError: metrics/ lacks something.
+        DatmosError: data/details/ lacks something.
     """
     return {
         "Which predictor is best": list(_best(numbers, aspects)),
@@ -81,7 +81,7 @@ def _best(numbers: Numbers, aspects: Sequence[str]) -> Iterator[Markup]:
             best = numbers.get("significance", "best", aspect, metric, "strategy")
             if best is None:
                 continue
-            score = numbers.show(".3g", "comparison", aspect, best, metric)
+            score = numbers.show(".3g", "strategies", best, aspect, "system", metric, "mean")
             sentence = Markup("{} {}: {} is best with {}").format(aspect, metric.upper(), best, score)
             if numbers.get("significance", "best", aspect, metric, "p_holm") is not None:
                 separable = numbers.get("significance", "best", aspect, metric, "separable")
@@ -146,8 +146,8 @@ def _references(
                 difference = numbers.get("significance", *keys, "difference")
                 if difference is None or (difference < 0) != (metric == "mse"):
                     continue
-                ours = numbers.show(".3g", "comparison", aspect, reference, metric)
-                theirs = numbers.show(".3g", "comparison", aspect, baseline, metric)
+                ours = numbers.show(".3g", "strategies", reference, aspect, "system", metric, "mean")
+                theirs = numbers.show(".3g", "strategies", baseline, aspect, "system", metric, "mean")
                 verdict = "separable" if numbers.get("significance", *keys, "separable") else "not separable"
                 p = numbers.show(".2g", "significance", *keys, "p_holm")
                 yield Markup("{} beats {} in {} {}: {} against {}, {} (p = {}).").format(
@@ -159,10 +159,12 @@ def _shortcuts(
     numbers: Numbers, aspects: Sequence[str], strategies: Sequence[str], baseline: str
 ) -> Iterator[Markup]:
     for aspect in aspects:
-        known = numbers.get("comparison", aspect, baseline)
-        if known.get("shortcut_slope") is None:
+        if "shortcut_slope" not in numbers.get("strategies", baseline, aspect, "shortcut"):
             continue
-        slopes = {name: numbers.get("comparison", aspect, name, "shortcut_slope") for name in strategies}
+        where = {name: (name, aspect, "shortcut", "shortcut_slope", "mean") for name in strategies}
+        slopes = {name: numbers.get("strategies", *keys) for name, keys in where.items()}
+        if None in slopes.values():
+            continue
         least = min(strategies, key=lambda name: abs(slopes[name]))
         yield Markup(
             "{}: under another source's signature, predictions of {} move by {} of what the sources' train scores "
@@ -170,17 +172,17 @@ def _shortcuts(
         ).format(
             aspect,
             baseline,
-            numbers.show(".2f", "comparison", aspect, baseline, "shortcut_slope"),
+            numbers.show(".2f", "strategies", *where[baseline]),
             least,
-            numbers.show(".2f", "comparison", aspect, least, "shortcut_slope"),
+            numbers.show(".2f", "strategies", *where[least]),
         )
 
 
 def _probes(numbers: Numbers, strategies: Sequence[str], baseline: str) -> Iterator[Markup]:
-    chance = numbers.show(".0%", f"probes/{baseline}", "chance", "mean")
+    chance = numbers.show(".0%", "probes", baseline, "chance", "mean")
     for strategy in strategies:
         linear, nonlinear = (
-            numbers.show(".0%", f"probes/{strategy}", f"domain_accuracy_{kind}", "mean")
+            numbers.show(".0%", "probes", strategy, f"domain_accuracy_{kind}", "mean")
             for kind in ("linear", "nonlinear")
         )
         yield Markup(
@@ -191,23 +193,23 @@ def _probes(numbers: Numbers, strategies: Sequence[str], baseline: str) -> Itera
 
 def _uncertainty(numbers: Numbers, aspects: Sequence[str], strategies: Sequence[str]) -> Iterator[Markup]:
     for strategy in strategies:
-        file = f"uncertainty/{strategy}"
-        coverages = [numbers.get(file, "aspects", aspect, "coverage_95", "mean") for aspect in aspects]
+        where = ("uncertainty", strategy)
+        coverages = [numbers.get(*where, "aspects", aspect, "coverage_95", "mean") for aspect in aspects]
         shown = [
-            Markup("{} ({})").format(numbers.show(".0%", file, "aspects", aspect, "coverage_95", "mean"), aspect)
+            Markup("{} ({})").format(numbers.show(".0%", *where, "aspects", aspect, "coverage_95", "mean"), aspect)
             for aspect in aspects
         ]
         verdict = "" if min(coverages) >= 0.95 - CLOSE else " It is too sure of itself."
         yield Markup("The 95% intervals of {} hold {} of the eval clips.{}").format(
             strategy, Markup(", ").join(shown), verdict
         )
-        joint, constant = numbers.get(file, "joint_nll", "mean"), numbers.get(file, "train_nll", "joint")
+        joint, constant = numbers.get(*where, "joint_nll", "mean"), numbers.get(*where, "train_nll", "joint")
         if joint is not None and constant is not None and joint > constant:
             yield Markup(
                 "{}: one Gaussian fitted to the train ratings explains the eval ratings better ({} nats a clip) "
                 "than the head's Gaussians ({})."
             ).format(
                 strategy,
-                numbers.show(".2f", file, "train_nll", "joint"),
-                numbers.show(".2f", file, "joint_nll", "mean"),
+                numbers.show(".2f", *where, "train_nll", "joint"),
+                numbers.show(".2f", *where, "joint_nll", "mean"),
             )

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from datmos.comparison.differences import number
+from datmos.comparison.summaries import number
 
 METRIC_HEADINGS = {"mse": "MSE ↓", "srcc": "SRCC ↑"}
 BREAKS = re.compile(r"[\s\x00-\x1f\x7f]+")

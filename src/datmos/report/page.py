@@ -48,19 +48,20 @@ PICTURES = {
     "signatures": "What a source's signature alone does to predictions.",
 }
 
-# ending of a picture of plots/backbones/ -> what it shows
+# ending of a picture plots/figures/backbones_<baseline> -> what it shows
 BACKBONES = {
     "": "Both backbones (paper, Fig. 2): differences to the baseline of the same backbone; fine-tuned: {}.",
     "_training": "Fine-tuning of {} and its rivals: losses, domain accuracy, and how hard the adversaries pull.",
 }
 
 
-def build_report(params: Params, metrics: Path, plots: Path) -> str:
+def build_report(params: Params, details: Path, metrics: Path, plots: Path) -> str:
     """Write the page of one run.
 
     Args:
         params: of the run.
-        metrics: folder of the tables and numbers.
+        details: folder of the numbers.
+        metrics: folder of the tables.
         plots: folder of the pictures.
 
     Returns:
@@ -73,10 +74,11 @@ def build_report(params: Params, metrics: Path, plots: Path) -> str:
     rivals = find_rivals(params)
     figures = {f"figures/{name}.png": caption for name, caption in PICTURES.items()}
     umap = {
-        f"umap/{name}.png": f"h of {name} in two dimensions (UMAP), train clips." for name in params.umap.strategies
+        f"figures/umap_{name}.png": f"h of {name} in two dimensions (UMAP), train clips."
+        for name in params.umap.strategies
     }
     backbones = {
-        f"backbones/{name}{suffix}.png": caption.format(name)
+        f"figures/backbones_{name}{suffix}.png": caption.format(name)
         for name in params.finetune.baselines
         for suffix, caption in BACKBONES.items()
     }
@@ -85,7 +87,7 @@ def build_report(params: Params, metrics: Path, plots: Path) -> str:
         for name, caption in (figures | umap | backbones).items()
     ]
     data, tables = (
-        read_json(metrics / "manifest.json"),
+        read_json(details / "manifest.json"),
         {heading: metrics / f"tables/{name}.md" for heading, name in TABLES.items()},
     )
     for name in params.evaluation_sets:
@@ -104,7 +106,7 @@ def build_report(params: Params, metrics: Path, plots: Path) -> str:
             ),
             data=data,
             findings=findings(
-                Numbers(metrics),
+                Numbers(details),
                 params.data.aspects,
                 rivals.trained,
                 rivals.untrained,
@@ -118,7 +120,7 @@ def build_report(params: Params, metrics: Path, plots: Path) -> str:
 
 
 def _table(path: Path) -> Markup:
-    """Turn a markdown table of metrics/ into HTML."""
+    """Turn a markdown table into HTML."""
     text = path.read_text(encoding="utf-8").replace("\n## ", "\n#### ")  # below the report's own headings
     return Markup(TABLE.render(text))
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from datmos.comparison.differences import Metrics, common_ground, number
+from datmos.comparison.summaries import Metrics, common_ground, number
 from datmos.report.markdown import METRIC_HEADINGS, cell, markdown_table, plain
 
 

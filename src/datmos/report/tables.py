@@ -1,6 +1,6 @@
 """Results for people, in GitHub markdown: a table for each question that Table I leaves open.
 
-All arguments are what was read back from metrics/, where NaN is None.
+All arguments are what was read back from data/details/, where NaN is None.
 """
 
 import math
@@ -10,21 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from datmos.comparison.differences import Metrics, common_ground, number, shortcut_summaries
-from datmos.core.files import write_text
+from datmos.comparison.summaries import Metrics, common_ground, number, shortcut_summaries
+from datmos.core.files import read_json, write_text
 from datmos.report.markdown import METRIC_HEADINGS, cell, markdown_table, plain, spreads
 from datmos.report.table1 import table1
 
 
-def write_shared_tables(
-    folder: Path,
-    aspects: Sequence[str],
-    metrics: Metrics,
-    uncertainty: Mapping[str, Mapping[str, Any]],
-    significance: Mapping[str, Any],
-    ceilings: Mapping[str, Any],
-) -> None:
-    """Write the tables that the study itself and every evaluation set have, ``<folder>/<table>.md``."""
+def write_shared_tables(folder: Path, details: Path, aspects: Sequence[str]) -> None:
+    """Write the tables that the study itself and every evaluation set have, ``<folder>/<table>.md``.
+
+    ``details`` is the folder that `datmos.comparison.results.write_results` wrote to.
+    """
+    names = ("strategies", "uncertainty", "significance", "ceilings")
+    metrics, uncertainty, significance, ceilings = (read_json(details / f"{name}.json") for name in names)
     write_text(folder / "table1.md", table1(metrics, aspects, significance, ceilings))
     write_text(folder / "agreement.md", agreement_table(metrics, aspects, ceilings))
     write_text(folder / "within.md", within_table(metrics, aspects))

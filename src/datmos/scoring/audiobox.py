@@ -19,7 +19,7 @@ from datmos.audiobox.saved import Recipe, load_model, load_recipe, load_weights,
 from datmos.audiobox.waveforms import collate
 from datmos.audiobox.weights import WINDOW, load_published
 from datmos.core.files import file_digest
-from datmos.core.mixture import mix
+from datmos.core.predictions import mix
 from datmos.core.received import Finite, Received, checked
 from datmos.core.settings import Name
 from datmos.embedding.encoders.onednn import use_onednn

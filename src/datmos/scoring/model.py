@@ -13,7 +13,7 @@ from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import UnusableAudioError
 from datmos.core.device import mixed_precision
 from datmos.core.errors import DatmosError
-from datmos.core.mixture import mix
+from datmos.core.predictions import mix
 from datmos.core.processes import ALONE
 from datmos.core.received import read_object
 from datmos.core.tensors import read_tensors

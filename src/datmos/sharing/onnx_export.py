@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from datmos.core.errors import DatmosError
 from datmos.core.files import replacing
-from datmos.core.mixture import mix
+from datmos.core.predictions import mix
 from datmos.core.seeding import derive_seed
 from datmos.heads.interface import Head, as_read
 from datmos.heads.saved import Models

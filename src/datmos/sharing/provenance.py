@@ -13,17 +13,18 @@ import yaml
 
 from datmos.core.errors import DatmosError
 from datmos.core.files import read_json
-from datmos.core.places import PREDICTIONS
+from datmos.core.places import DETAILS, PREDICTIONS
 
-COUNTED = ("clips", "excluded", "hours", "systems", "aspects")  # of metrics/manifest.json, for each split
+COUNTED = ("clips", "excluded", "hours", "systems", "aspects")  # of manifest.json, for each split
 REPORTED_METRICS = ("mse", "srcc")
+RESULTS = ("strategies", "significance", "ceilings", "uncertainty")  # files of data/details/ that are reported
 
 
 def describe_provenance(project: Path, name: str, models: Path) -> dict[str, Any]:
     """Collect what is known about the origin of a strategy's models.
 
     Args:
-        project: folder of the pipeline, with params.yaml, dvc.lock and metrics/.
+        project: folder of the pipeline, with params.yaml, dvc.lock and data/details/.
         name: of the strategy.
         models: its folder, one of the pipeline's outputs.
 
@@ -36,15 +37,15 @@ def describe_provenance(project: Path, name: str, models: Path) -> dict[str, Any
         DatmosError: dvc.lock can't be read.
     """
     lock = _read_lock(project / "dvc.lock")
-    metrics = project / "metrics"
+    details = project / DETAILS
     return {
         "datmos": version("datmos"),
         "name": name,
         "git": _describe_git(project),
-        "dvc": _describe_dvc(project, models, metrics / f"strategies/{name}.json", lock),
+        "dvc": _describe_dvc(project, models, lock),
         "params": _params(lock, _find_output(lock, _relative(models, project))),
-        "data": _counts(metrics / "manifest.json"),
-        "results": _results(metrics, name),
+        "data": _counts(details / "manifest.json"),
+        "results": _results(details, name),
     }
 
 
@@ -61,7 +62,7 @@ def differences(provenance: Mapping[str, Any]) -> list[str]:
         changed = ", ".join(provenance["dvc"]["differs"])
         found.append(f"Not what dvc.lock says: {changed}. Run `dvc repro`, or `git checkout . && dvc checkout`.")
     if provenance["results"] is None:
-        found.append("It has not been evaluated: metrics/ has no results of it. Run `dvc repro`.")
+        found.append("It has not been evaluated: data/details/ has no results of it. Run `dvc repro`.")
     return found
 
 
@@ -102,28 +103,28 @@ def _relative(path: Path, project: Path) -> str:
     return path.resolve().relative_to(project.resolve()).as_posix()
 
 
-def _describe_dvc(project: Path, models: Path, results: Path, lock: Mapping[str, Any]) -> dict[str, Any] | None:
+def _describe_dvc(project: Path, models: Path, lock: Mapping[str, Any]) -> dict[str, Any] | None:
     made = _find_output(lock, _relative(models, project))
     if made is None:
         return None
     differs = [] if folder_md5(models) == made[1] else [_relative(models, project)]
-    evaluated = _find_output(lock, _relative(results, project))
-    if results.is_file() and (evaluated is None or file_md5(results) != evaluated[1]):
-        differs.append(_relative(results, project))
-    differs += _stale_comparison(project, lock)
-    return {"stage": made[0], "md5": made[1], "differs": differs}
+    return {"stage": made[0], "md5": made[1], "differs": [*differs, *_stale_results(project, lock)]}
 
 
-def _stale_comparison(project: Path, lock: Mapping[str, Any]) -> list[str]:
-    """Return the file of intervals and comparisons if it is not of the predictions that are there."""
-    file, predictions = "metrics/significance.json", project / PREDICTIONS
-    made = _find_output(lock, file)
-    if not (project / file).is_file() or not predictions.is_dir():
-        return []
-    if made is None or file_md5(project / file) != made[1]:
-        return [file]
-    read = {dep["path"]: dep["md5"] for dep in lock[made[0]]["deps"]}
-    return [] if read.get(PREDICTIONS.as_posix()) == folder_md5(predictions) else [file]
+def _stale_results(project: Path, lock: Mapping[str, Any]) -> list[str]:
+    """Return the files of results that are not those of dvc.lock, or not of the predictions that are there."""
+    found, predictions = [], project / PREDICTIONS
+    for file in ((DETAILS / f"{name}.json").as_posix() for name in RESULTS):
+        made = _find_output(lock, file)
+        if not (project / file).is_file():
+            continue
+        if made is None or file_md5(project / file) != made[1]:
+            found.append(file)
+            continue
+        read = {dep["path"]: dep["md5"] for dep in lock[made[0]]["deps"]}
+        if predictions.is_dir() and read.get(PREDICTIONS.as_posix()) != folder_md5(predictions):
+            found.append(file)
+    return found
 
 
 def _params(lock: Mapping[str, Any], made: tuple[str, str] | None) -> dict[str, Any] | None:
@@ -191,21 +192,20 @@ def _counts(path: Path) -> dict[str, Any] | None:
     }
 
 
-def _results(metrics: Path, name: str) -> dict[str, Any] | None:
+def _results(details: Path, name: str) -> dict[str, Any] | None:
     """Collect system-level results, their 95% intervals, the noise ceilings and who else was compared."""
-    if not (metrics / f"strategies/{name}.json").is_file():
+    scores, significance, ceilings, every_uncertainty = (_read(details / f"{file}.json") for file in RESULTS)
+    if name not in scores:
         return None
-    significance, ceilings = (_read(metrics / f"{file}.json") for file in ("significance", "ceilings"))
-    uncertainty = _read(metrics / f"uncertainty/{name}.json")
+    uncertainty = every_uncertainty.get(name, {})
     compared: dict[str, Any] = significance.get("scores", {})
-    names = {name, *(other for intervals in compared.values() for other in intervals)}
-    scores = {one: _read(metrics / f"strategies/{one}.json") for one in sorted(names)}
+    rivals = {other: own for other, own in sorted(scores.items()) if other != name}
     found = {}
-    for aspect, levels in scores.pop(name).items():
+    for aspect, levels in scores[name].items():
         found[aspect] = {"evaluated_on": levels["evaluated_on"]}
         for metric in REPORTED_METRICS:
             others = {
-                other: own[aspect]["system"][metric]["mean"] for other, own in scores.items() if aspect in own
+                other: own[aspect]["system"][metric]["mean"] for other, own in rivals.items() if aspect in own
             }
             found[aspect][metric] = {
                 "mean": levels["system"][metric]["mean"],

@@ -58,10 +58,10 @@ def train_strategy(
         strategy: its entry in params.yaml.
         domains: table of the train clips: clip_id, and a column of labels for each adversary.
         details: what the models' config.json has to say besides: all that is needed to score audio with them.
-        models: folder to write, as `datmos.heads.saved.save_models` does, with the curves of every seed in
-            curves.csv, and where the train clips lie among all sound (`datmos.heads.familiarity`).
-        curves: CSV to write: per epoch task loss and validation loss (of the strategy's task loss), adversarial
-            loss (nats) and domain accuracy (0..1) on the train clips, means over seeds.
+        models: folder to write, as `datmos.heads.saved.save_models` does, and where the train clips lie among all
+            sound (`datmos.heads.familiarity`).
+        curves: CSV to write, by seed: per epoch task loss and validation loss (of the strategy's task loss),
+            adversarial loss (nats) and domain accuracy (0..1) on the train clips.
 
     Raises:
         DatmosError: see `train_members`.
@@ -80,8 +80,7 @@ def train_strategy(
         folder.mkdir()
         save_familiarity(folder, familiarity)
         save_models(folder, config, {seed: result.weights for seed, result in trained.items()})
-        write_csv(folder / "curves.csv", every_seed.reset_index("seed"))
-    write_csv(curves, every_seed.groupby("epoch", as_index=False).mean())
+    write_csv(curves, every_seed.reset_index("seed"))
 
 
 def describe(study: Study, name: str, strategy: StrategyParams) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from datmos.report.figures.style import draw_bars, drawing, finish_bars, save
 def draw_backbones(rows: pd.DataFrame, path: Path) -> None:
     """Draw each strategy's difference to the baseline of its own backbone: a row a metric, a panel an aspect.
 
-    ``rows`` is what `datmos.comparison.differences.backbone_rows` returns. Error bars are 95% intervals over other
+    ``rows`` is what `datmos.comparison.summaries.backbone_rows` returns. Error bars are 95% intervals over other
     systems, clips, raters and seeds; a star marks a separable difference.
     """
     aspects = list(rows["aspect"].unique())

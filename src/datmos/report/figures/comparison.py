@@ -15,7 +15,7 @@ PANELS = {"mse": "System MSE (lower is better)", "srcc": "System SRCC (higher is
 def draw_comparison(rows: pd.DataFrame, path: Path) -> None:
     """Draw system MSE and SRCC as bars: a group an aspect, a bar a strategy, std over seeds as error bars.
 
-    ``rows`` is what `datmos.comparison.differences.comparison_rows` returns; other levels and metrics in it are
+    ``rows`` is what `datmos.comparison.summaries.comparison_rows` returns; other levels and metrics in it are
     ignored. Strategies and aspects keep their order. A NaN mean leaves a gap, a NaN std no error bar.
     """
     rows = rows[rows["level"] == "system"]

@@ -79,7 +79,7 @@ def draw_calibration(curves: Mapping[str, pd.DataFrame], aspects: Sequence[str],
 def draw_errors(rows: pd.DataFrame, path: Path) -> None:
     """Draw MSE and bias (mean signed error) among the systems of each category: a panel an aspect.
 
-    ``rows`` is what `datmos.comparison.differences.comparison_rows` returns.
+    ``rows`` is what `datmos.comparison.summaries.comparison_rows` returns.
     """
     rows = rows[rows["level"].str.startswith("system within ") & rows["metric"].isin(["mse", "bias"])]
     rows = rows.assign(category=rows["level"].str.removeprefix("system within "))

@@ -52,7 +52,7 @@ def draw_planted(manifest: pd.DataFrame, aspects: Sequence[str], path: Path) -> 
 def draw_signature_offsets(rows: pd.DataFrame, source_means: pd.DataFrame, path: Path) -> None:
     """Draw, an aspect a panel, how far predictions of the same content move under each source's signature.
 
-    ``rows`` is what `datmos.comparison.differences.comparison_rows` returns. ``source_means`` has a row a source
+    ``rows`` is what `datmos.comparison.summaries.comparison_rows` returns. ``source_means`` has a row a source
     and a column an aspect: its mean train score minus the mean over sources. A strategy whose line follows that
     grey line has learned the shortcut from source to score; on the zero line it ignores the signature. All in
     rating points; error bars are the standard deviation over seeds. Without counterfactual clips the picture says

@@ -4,11 +4,12 @@ import math
 import pandas as pd
 import pytest
 
-from datmos.comparison.differences import (
+from datmos.comparison.summaries import (
     backbone_rows,
     chart_rows,
-    compare,
+    common_ground,
     comparison_rows,
+    training_rows,
 )
 from datmos.core.errors import DatmosError
 from datmos.core.files import rounded
@@ -42,52 +43,16 @@ def metrics():
     }
 
 
-def test_deltas_are_paired_by_seed(metrics):
-    result = compare(metrics, "plain", ["PQ"])
-    # MSE: -0.5 -1 -1.5, so -1 with std 0.5; SRCC: 0.01 0 0.02, so 0.01 with std 0.01, while 0.9 .. 0.96
-    # scatter more than that: what a seed does to both strategies cancels
-    assert result["PQ"]["dat"] == pytest.approx(
-        {
-            "mse": 1.0,
-            "mse_delta": -1.0,
-            "mse_delta_std": 0.5,
-            "srcc": 0.93,
-            "srcc_delta": 0.01,
-            "srcc_delta_std": 0.01,
-            "error_eta2_source": 0.93,
-            "signature_sensitivity": 1.0,
-            "mse_true": 1.0,
-            "srcc_true": 0.93,
-        }
-    )
-    assert result["PQ"]["plain"] == pytest.approx(
-        {
-            "mse": 2.0,
-            "mse_delta": 0.0,
-            "mse_delta_std": 0.0,
-            "srcc": 0.92,
-            "srcc_delta": 0.0,
-            "srcc_delta_std": 0.0,
-            "error_eta2_source": 0.92,
-            "signature_sensitivity": 2.0,
-            "mse_true": 2.0,
-            "srcc_true": 0.92,
-        }
-    )
-
-
 def test_nulls_of_json_are_unknown_not_zero(metrics):
     metrics["dat"]["PQ"]["system"]["srcc"] = summary(math.nan, 0.9, 0.9)
     read_back = json.loads(json.dumps(rounded(metrics)))
-    result = rounded(compare(read_back, "plain", ["PQ"])["PQ"]["dat"])
-    assert (result["srcc"], result["srcc_delta"], result["mse_delta"]) == (None, None, -1.0)
     assert comparison_rows(read_back, ["PQ"])["mean"].isna().sum() == 3  # system, utterance and true share a level
 
 
 def test_strategies_must_share_seeds_and_systems(metrics):
     metrics["stale"] = {"PQ": scores([1.0, 1.0], [0.9, 0.9])}
     with pytest.raises(DatmosError, match=r"'plain' was .*'seeds': \[0, 1, 2\].*'stale' on .*'seeds': \[0, 1\]"):
-        compare(metrics, "plain", ["PQ"])
+        common_ground(metrics, ["PQ"])
 
 
 def test_rows_are_long_form(metrics):
@@ -122,25 +87,26 @@ def test_takes_what_evaluate_predictions_returns():
     )
     predictions = manifest[["clip_id", "PQ"]].assign(seed=0)
     metrics = {"perfect": evaluate_predictions(predictions, manifest, ["PQ"])}
-    assert compare(metrics, "perfect", ["PQ"])["PQ"]["perfect"]["srcc"] == 1.0
     # six metrics on two levels, three within music, one within groups, and four shares of the error
     assert len(comparison_rows(metrics, ["PQ"])) == 20
 
 
-def test_chart_rows_pick_one_system_level_metric() -> None:
-    rows = pd.DataFrame(
-        [
-            ("plain", "PQ", "system", "mse", 1.0),
-            ("plain", "PQ", "system", "srcc", 0.5),
-            ("plain", "PQ", "utterance", "mse", 2.0),
-            ("dat", "PQ", "system", "mse", 3.0),
-        ],
-        columns=["strategy", "aspect", "level", "metric", "mean"],
-    )
-    assert chart_rows(rows, "mse").to_dict("records") == [
-        {"row": "PQ plain", "mse": 1.0},
-        {"row": "PQ dat", "mse": 3.0},
-    ]
+def test_chart_rows_are_the_scores() -> None:
+    scores = {"plain": {"PQ": {"mse": 1.0, "srcc": 0.5}, "PC": {"mse": 2.0, "srcc": None}}}
+    scores["dat"] = {"PQ": {"mse": 3.0, "srcc": 0.25}, "PC": {"mse": 4.0, "srcc": 0.125}}
+    rows = chart_rows(scores)
+    assert list(rows) == ["row", "mse", "srcc"]
+    assert rows["row"].tolist() == ["PQ plain", "PQ dat", "PC plain", "PC dat"]
+    assert rows["mse"].tolist() == [1.0, 3.0, 2.0, 4.0]
+
+
+def test_training_rows_are_means_over_seeds() -> None:
+    curves = pd.DataFrame({"seed": [0, 0, 1, 1], "epoch": [1, 2, 1, 2], "task_loss": [1.0, 2.0, 3.0, 4.0]})
+    rows = training_rows({"plain": curves, "tuned": curves.assign(adversarial_gradient=0.5)})
+    assert rows["strategy"].tolist() == ["plain"] * 2 + ["tuned"] * 2
+    assert rows["epoch"].tolist() == [1, 2] * 2
+    assert rows["task_loss"].tolist() == [2.0, 3.0] * 2
+    assert rows["adversarial_gradient"].isna().tolist() == [True, True, False, False]
 
 
 def test_each_backbone_is_set_beside_its_own_baseline():

@@ -1,4 +1,4 @@
-"""Strategies side by side: differences for `dvc metrics diff`, and rows for plots.
+"""Strategies side by side: rows for plots and pictures.
 
 ``metrics`` is ``{strategy: what evaluate_predictions returned}`` everywhere, fresh or read back from JSON,
 where NaN is None. Strategies are shown in its order.
@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from datmos.core.errors import DatmosError
@@ -29,39 +28,6 @@ SHORTCUT_METRICS = {
 Metrics = Mapping[str, Mapping[str, Any]]
 
 
-def compare(metrics: Metrics, baseline: str, aspects: Sequence[str]) -> dict[str, Any]:
-    """Compare system-level MSE and SRCC of every strategy with the baseline's.
-
-    Returns ``{aspect: {strategy: {"mse", "mse_delta", "mse_delta_std", "srcc", "srcc_delta",
-    "srcc_delta_std"}}}``: means over seeds; a delta is strategy minus baseline of the same seed, so that what
-    a seed does to both cancels, and its std (ddof 1, NaN for one seed) is over seeds. A negative
-    ``mse_delta`` and a positive ``srcc_delta`` are improvements. The baseline has deltas of 0. Beside them, the
-    means of those `SHORTCUT_METRICS` that the dataset allows.
-
-    ``baseline`` is one of the strategies. Raises `DatmosError` for strategies that differ in seeds or systems.
-    """
-    common_ground(metrics, aspects)
-    return {
-        aspect: {
-            strategy: _against(scores[aspect]["system"], metrics[baseline][aspect]["system"])
-            | {name: number(summary["mean"]) for name, summary in shortcut_summaries(scores[aspect])}
-            for strategy, scores in metrics.items()
-        }
-        for aspect in aspects
-    }
-
-
-def _against(system: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str, float]:
-    result = {}
-    for metric in COMPARED:
-        paired = zip(system[metric]["seeds"], baseline[metric]["seeds"], strict=True)
-        deltas = [number(ours) - number(theirs) for ours, theirs in paired]
-        result[metric] = number(system[metric]["mean"])
-        result[f"{metric}_delta"] = float(np.mean(deltas))
-        result[f"{metric}_delta_std"] = float(np.std(deltas, ddof=1)) if len(deltas) > 1 else math.nan
-    return result
-
-
 def shortcut_summaries(scores: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield name and summary of the `SHORTCUT_METRICS` that are known."""
     for name, keys in SHORTCUT_METRICS.items():
@@ -73,7 +39,7 @@ def shortcut_summaries(scores: Mapping[str, Any]) -> Iterator[tuple[str, Mapping
 
 
 def number(value: float | None) -> float:
-    """Return a number of metrics/, where NaN is None."""
+    """Return a number of data/details/, where NaN is None."""
     return math.nan if value is None else float(value)
 
 
@@ -120,10 +86,17 @@ def _summaries(scores: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[st
         yield f"signature {source}", "offset", summary
 
 
-def chart_rows(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Pick one system-level metric out of `comparison_rows` for a DVC bar chart: columns ``row``, ``<metric>``."""
-    picked = rows[(rows["level"] == "system") & (rows["metric"] == metric)]
-    return pd.DataFrame({"row": picked["aspect"] + " " + picked["strategy"], metric: picked["mean"]})
+def chart_rows(scores: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> pd.DataFrame:
+    """List metrics/scores.json for DVC's bar charts: columns ``row`` (aspect and strategy), mse, srcc."""
+    aspects = next(iter(scores.values()))
+    rows = [{"row": f"{aspect} {name}", **own[aspect]} for aspect in aspects for name, own in scores.items()]
+    return pd.DataFrame(rows)
+
+
+def training_rows(curves: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """List the curves of all strategies, means over seeds: columns strategy, epoch, and what the curves have."""
+    means = {name: own.drop(columns="seed").groupby("epoch", as_index=False).mean() for name, own in curves.items()}
+    return pd.concat(means, names=["strategy", None]).reset_index("strategy")
 
 
 def backbone_rows(
@@ -132,7 +105,7 @@ def backbone_rows(
     """List what each backbone's strategies differ by from its own baseline.
 
     Args:
-        against: that entry of metrics/significance.json.
+        against: that entry of data/details/significance.json.
         backbones: baseline -> strategies of the same backbone.
         aspects: to compare.
 
