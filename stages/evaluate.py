@@ -3,6 +3,7 @@
 import pandas as pd
 
 from datmos.comparison.granularity import score_granularity
+from datmos.comparison.parallel import in_parallel
 from datmos.comparison.results import write_results
 from datmos.comparison.rivals import find_rivals
 from datmos.core.clips import natural_clips
@@ -27,11 +28,11 @@ def main() -> None:
     metrics = write_results(DETAILS, predictions, manifest, aspects, rivals)
     validation = {name: validation_error(rows, manifest, aspects) for name, rows in predictions.items()}
     natural = natural_clips(manifest)
-    probes = {name: probe_seeds(read_h(H / f"{name}.npz"), natural, aspects) for name in rivals.trained}
+    probed = {name: (read_h(H / f"{name}.npz"), natural, aspects) for name in rivals.trained}
     ablations = {name: pd.read_parquet(GRANULARITY / f"{name}.parquet") for name in params.granularity.strategies}
     granularity = {name: score_granularity(rows, manifest, aspects) for name, rows in ablations.items()}
     write_metrics(DETAILS / "validation.json", validation)
-    write_metrics(DETAILS / "probes.json", probes)
+    write_metrics(DETAILS / "probes.json", in_parallel(probe_seeds, probed))
     write_metrics(DETAILS / "granularity.json", granularity)
     write_json(METRICS / "scores.json", system_scores(metrics, aspects))
 

@@ -1,6 +1,7 @@
 """Draw what the tables say, what is behind it, and h."""
 
 import pandas as pd
+from joblib import Memory
 
 from datmos.comparison.granularity import granularity_rows
 from datmos.comparison.rivals import find_rivals
@@ -62,9 +63,10 @@ def draw_h(params: Params, manifest: pd.DataFrame) -> None:
     aspect, natural = params.data.aspects[0], natural_clips(manifest)
     train = (natural["split"] == "train").to_numpy()
     clips, terrains = natural[train], {}
+    laid_out = Memory(".cache/umap", verbose=0).cache(umap_coordinates)  # 10 s for each h that has not changed
     for name in params.umap.strategies:
         h = read_h(H / f"{name}.npz")
-        points = umap_coordinates(h[min(h)][train], params.umap.neighbors, params.umap.seed)
+        points = laid_out(h[min(h)][train], params.umap.neighbors, params.umap.seed)
         title, path = f"h of {name}, train clips", FIGURES / f"umap_{name}.png"
         draw_embedding(points, list(clips["source"]), clips[aspect].to_numpy(), aspect, title, path)
         terrains[name] = (points, clips[aspect].to_numpy())

@@ -33,7 +33,7 @@ LIBRARIES = (
     "transformers.models.wav2vec2.modeling_wav2vec2", "umap", "jinja2", "markdown_it", "av",
 )  # fmt: skip
 # UMAP lays out a few dozen points in these tests: compiling it takes longer. tests/report/figures compiles it
-INTERPRETED = {"NUMBA_DISABLE_JIT": "1"}
+INTERPRETED = {"NUMBA_DISABLE_JIT": "1", "JOBLIB_MULTIPROCESSING": "0"}
 ASK = """#!{python} -IS
 import json, os, socket, sys
 if sys.argv[1] != "-m" and not sys.argv[1].endswith(".py"):

@@ -9,8 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from datmos.comparison.summaries import COMPARED, number
-from datmos.core.clips import COUNTERFACTUAL
-from datmos.evaluation.metrics import evaluate_predictions
+from datmos.evaluation.metrics import evaluate_systems
 
 
 def score_granularity(
@@ -24,11 +23,7 @@ def score_granularity(
     Raises:
         DatmosError: see `evaluate_predictions`.
     """
-    evaluated = manifest[manifest["split"] != COUNTERFACTUAL]
-    return {
-        int(k): {aspect: own["system"] for aspect, own in evaluate_predictions(rows, evaluated, aspects).items()}
-        for k, rows in predictions.groupby("k", sort=False)
-    }
+    return {int(k): evaluate_systems(rows, manifest, aspects) for k, rows in predictions.groupby("k", sort=False)}
 
 
 def granularity_rows(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from datmos.comparison.parallel import in_parallel
 from datmos.comparison.rivals import Rivals
 from datmos.comparison.significance import compare_strategies
 from datmos.core.files import write_csv, write_metrics
@@ -36,7 +37,9 @@ def write_results(
     Raises:
         DatmosError: see `evaluate_predictions`.
     """
-    metrics = {name: evaluate_predictions(predictions[name], manifest, aspects) for name in rivals.all}
+    metrics = in_parallel(
+        evaluate_predictions, {name: (predictions[name], manifest, aspects) for name in rivals.all}
+    )
     uncertainty = {name: evaluate_uncertainty(predictions[name], manifest, aspects) for name in rivals.trained}
     curves = [curve.assign(strategy=name) for name, (_, curve) in uncertainty.items()]
     ordered = {name: predictions[name] for name in rivals.all}

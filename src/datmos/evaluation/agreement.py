@@ -1,6 +1,6 @@
 """How well two columns of scores agree, and the means of systems that they are compared by."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ AGREEMENT_METRICS = ("mse", "srcc", "lcc", "ktau", "mse_bias2", "mse_centred")
 MIN_SYSTEMS = 3  # two systems always have SRCC 1 or -1, which says nothing
 
 
-def agreement(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
-    """Compare two arrays of shape (N,) on the rating scale.
+def agreement(
+    predicted: np.ndarray, actual: np.ndarray, metrics: Sequence[str] = AGREEMENT_METRICS
+) -> dict[str, float]:
+    """Compare two arrays of shape (N,) on the rating scale, by some of `AGREEMENT_METRICS`.
 
     ``mse`` is the sum of ``mse_bias2`` (squared mean error: the offset) and ``mse_centred`` (the rest), all
     in squared rating units. ``srcc`` (Spearman), ``lcc`` (Pearson) and ``ktau`` (Kendall's tau-b) are NaN for
@@ -24,18 +26,12 @@ def agreement(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
     if predicted.ndim != 1 or predicted.shape != actual.shape:
         raise ValueError(f"two arrays of one shape (N,) are expected, got {predicted.shape} and {actual.shape}")
     if predicted.size == 0:
-        return dict.fromkeys(AGREEMENT_METRICS, float("nan"))
-    error = predicted - actual
-    result = dict.fromkeys(AGREEMENT_METRICS, float("nan")) | {
-        "mse": float(np.mean(error**2)),
-        "mse_bias2": float(np.mean(error) ** 2),
-        "mse_centred": float(np.var(error)),
+        return dict.fromkeys(metrics, float("nan"))
+    constant = _constant(predicted) or _constant(actual)
+    return {
+        name: float("nan") if constant and name in CORRELATIONS else float(MEASURES[name](predicted, actual))
+        for name in metrics
     }
-    if not (_constant(predicted) or _constant(actual)):
-        result["srcc"] = float(stats.spearmanr(predicted, actual).statistic)
-        result["lcc"] = float(stats.pearsonr(predicted, actual).statistic)
-        result["ktau"] = float(stats.kendalltau(predicted, actual).statistic)
-    return result
 
 
 def _constant(values: np.ndarray) -> bool:
@@ -67,6 +63,17 @@ def ranks(values: np.ndarray) -> np.ndarray:
     if not plain.all():
         found[~plain] = stats.rankdata(values[~plain], axis=-1)
     return found
+
+
+CORRELATIONS = ("srcc", "lcc", "ktau")
+MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
+    "mse": lambda predicted, actual: np.mean((predicted - actual) ** 2),
+    "srcc": spearman,
+    "lcc": pearson,
+    "ktau": lambda predicted, actual: stats.kendalltau(predicted, actual).statistic,
+    "mse_bias2": lambda predicted, actual: np.mean(predicted - actual) ** 2,
+    "mse_centred": lambda predicted, actual: np.var(predicted - actual),
+}
 
 
 def system_means(table: pd.DataFrame, columns: Sequence[Any]) -> pd.DataFrame:

@@ -121,11 +121,11 @@ def _groups(systems: pd.DataFrame) -> dict[str, Any]:
 def _within(systems: pd.DataFrame) -> dict[str, Any]:
     """Summarise the system means of one category: columns <seed>..., "ensemble", "actual"."""
     # no rows: every metric NaN
-    ranked = _summarise(systems if len(systems) >= MIN_SYSTEMS else systems.iloc[:0])
+    ranked = _summarise(systems if len(systems) >= MIN_SYSTEMS else systems.iloc[:0], ["srcc"])
     bias = systems.drop(columns="actual").sub(systems["actual"], axis=0).mean()
     return {
         "srcc": ranked["srcc"],
-        "mse": _summarise(systems)["mse"],
+        "mse": _summarise(systems, ["mse"])["mse"],
         **_summarise_rows(bias.to_frame("bias").T),
     }
 
@@ -154,17 +154,15 @@ def _against_truth(predicted: pd.DataFrame, clips: pd.DataFrame, aspect: str) ->
     return {"true": {"system": _summarise(systems), "utterance": _summarise(table)}}
 
 
-def _summarise(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Summarise every metric of a table with columns <seed>..., "ensemble", "actual"."""
+def _summarise(table: pd.DataFrame, metrics: Sequence[str] = AGREEMENT_METRICS) -> dict[str, dict[str, Any]]:
+    """Summarise metrics of a table with columns <seed>..., "ensemble", "actual"."""
     actual = table["actual"].to_numpy()
-    ensemble = agreement(table["ensemble"].to_numpy(), actual)
+    ensemble = agreement(table["ensemble"].to_numpy(), actual, metrics)
     single = [
-        agreement(column.to_numpy(), actual) for _, column in table.drop(columns=["ensemble", "actual"]).items()
+        agreement(column.to_numpy(), actual, metrics)
+        for _, column in table.drop(columns=["ensemble", "actual"]).items()
     ]
-    return {
-        metric: summarise_seeds([scores[metric] for scores in single], ensemble[metric])
-        for metric in AGREEMENT_METRICS
-    }
+    return {metric: summarise_seeds([scores[metric] for scores in single], ensemble[metric]) for metric in metrics}
 
 
 def _summarise_rows(table: pd.DataFrame) -> dict[str, Any]:
@@ -180,6 +178,19 @@ def summarise_seeds(seeds: list[float], ensemble: float) -> dict[str, Any]:
     # from the first: where no seed plays a part, exactly 0, not the last bit of a mean that was rounded
     std = float(np.std(np.subtract(seeds, seeds[0]), ddof=1)) if len(seeds) > 1 else float("nan")
     return {"mean": float(np.mean(seeds)), "std": std, "ensemble": ensemble, "seeds": seeds}
+
+
+def evaluate_systems(
+    predictions: pd.DataFrame, manifest: pd.DataFrame, aspects: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Compute the system-level part of `evaluate_predictions` alone: ``{aspect: {metric: summary}}``."""
+    clips = manifest[manifest["split"] == "eval"].set_index("clip_id").sort_index()
+    found = {}
+    for aspect in aspects:
+        table = _by_seed(predictions, clips.index, aspect).assign(actual=clips[aspect])
+        systems = system_means(table.assign(system=clips["system"]), list(table.columns))
+        found[aspect] = _summarise(systems)
+    return found
 
 
 def validation_error(

@@ -30,11 +30,11 @@ def srcc_within_groups(predicted: np.ndarray, actual: np.ndarray) -> float:
     upper = upper_group(actual)
     if upper is None:
         return float("nan")
-    parts = [agreement(predicted[mask], actual[mask])["srcc"] for mask in (upper, ~upper)]
+    parts = [agreement(predicted[mask], actual[mask], ["srcc"])["srcc"] for mask in (upper, ~upper)]
     return float(np.average(parts, weights=[upper.sum(), (~upper).sum()]))
 
 
 def srcc_of_split(actual: np.ndarray) -> float:
     """SRCC that the groups alone have with the scores (S,): what telling them apart is worth; or NaN."""
     upper = upper_group(actual)
-    return float("nan") if upper is None else agreement(upper, actual)["srcc"]
+    return float("nan") if upper is None else agreement(upper, actual, ["srcc"])["srcc"]
