@@ -129,7 +129,7 @@ def test_selection_is_a_command_and_says_how_to_adopt_what_it_found(project: Pro
     # as it is written for an aspect that loses
     settings = ["-S", "strategies.dat_source.lambda=0.2", "-S", "++strategies.dat_source.spare=[PC]"]
     project.run("dvc", "exp", "run", *settings, "--single-item", "train@dat_source")
-    assert load_params(project.folder / "params.yaml").strategies["dat_source"].spare == ["PC"]
+    assert load_params(project.folder / "params.yaml").strategies["dat_source"].spare == ("PC",)
 
 
 def test_rival_strategies_are_entries(project: Project) -> None:
