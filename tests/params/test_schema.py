@@ -193,15 +193,20 @@ def test_a_missing_key_and_a_missing_file(tmp_path: Path) -> None:
         load_params(tmp_path / "params.yaml")
 
 
-def test_an_experiment_changes_one_line_of_params(tmp_path: Path) -> None:
-    """`dvc exp run -S` writes the whole file anew; it is in the form that DVC gives it."""
-    from dvc.fs import LocalFileSystem
-    from dvc.utils.serialize import modify_yaml
+@pytest.mark.parametrize(
+    ("setting", "old", "new"),
+    [
+        ("kmeans.k=6", "  k: 8\n", "  k: 6\n"),
+        ("strategies.dat_kmeans.lambda=0.25", "{domains: kmeans, lambda: 0.5,", "{domains: kmeans, lambda: 0.25,"),
+        ("train.epochs=30", "  epochs: 60\n", "  epochs: 30\n"),
+    ],
+)
+def test_an_experiment_changes_one_line_of_params(tmp_path: Path, setting: str, old: str, new: str) -> None:
+    """`dvc exp run -S` writes the whole file anew: params.yaml is in the form that DVC gives it."""
+    from dvc.utils.hydra import apply_overrides
 
-    path = tmp_path / "params.yaml"
-    before = DEFAULT.read_text().replace("  k: 8\n", "  k: 6\n")
-    assert before != DEFAULT.read_text()
-    path.write_text(DEFAULT.read_text())
-    with modify_yaml(str(path), fs=LocalFileSystem()) as params:
-        params["kmeans"]["k"] = 6
-    assert path.read_text() == before
+    text, path = DEFAULT.read_text(), tmp_path / "params.yaml"
+    assert text.count(old) == 1
+    path.write_text(text)
+    apply_overrides(path, [setting])
+    assert path.read_text() == text.replace(old, new)

@@ -82,8 +82,17 @@ def _merge(settings: Any, changes: Any, prefix: str) -> list[str]:
                 lines.append(f"{name}: removed")
         elif key not in settings or old != new:
             lines.append(f"{name}: {_shown(old) if key in settings else 'new'} -> {_shown(new)}")
-            settings[key] = new
+            settings[key] = _plain(new)
     return lines
+
+
+def _plain(value: Any) -> Any:
+    """Copy a setting without the comments and the style that it has in the preset."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return float(value) if isinstance(value, float) else value
 
 
 def _shown(value: Any) -> str:
