@@ -5,7 +5,7 @@ from joblib import Memory
 
 from datmos.comparison.granularity import granularity_rows
 from datmos.comparison.rivals import find_rivals
-from datmos.comparison.summaries import backbone_rows, comparison_rows, training_rows
+from datmos.comparison.summaries import backbone_rows, comparison_rows, mean_curve
 from datmos.core.clips import natural_clips
 from datmos.core.errors import run_stage
 from datmos.core.files import read_json, remove_all_but
@@ -40,10 +40,10 @@ def main() -> None:
     draw_signature_offsets(rows, train_means - train_means.mean(), FIGURES / "signatures.png")
     trained = find_rivals(params).trained
     remove_all_but(CURVES, trained)
-    curves = by_strategy(training_rows({name: pd.read_csv(CURVES / f"{name}.csv") for name in trained}))
+    curves = {name: mean_curve(pd.read_csv(CURVES / f"{name}.csv")) for name in trained}
     draw_training({name: curves[name] for name in params.strategies}, FIGURES / "training.png")
-    calibration = by_strategy(pd.read_csv(DETAILS / "calibration.csv"))
-    draw_calibration(calibration, aspects, FIGURES / "calibration.png")
+    calibration = pd.read_csv(DETAILS / "calibration.csv").groupby("strategy", sort=False)
+    draw_calibration({str(name): own for name, own in calibration}, aspects, FIGURES / "calibration.png")
     clusters = pd.read_parquet(DOMAINS / "kmeans.parquet").merge(manifest, on="clip_id")
     draw_composition(pd.crosstab(clusters["source"], clusters["domain"]), FIGURES / "composition.png")
     differences = granularity_rows(read_json(DETAILS / "granularity.json"), baseline, aspects)
@@ -51,11 +51,6 @@ def main() -> None:
     draw_h(params, manifest)
     for name in params.finetune.baselines:
         draw_backbone(params, name, curves)
-
-
-def by_strategy(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Split a table by its column strategy; columns that a strategy does not have are left out."""
-    return {str(name): own.dropna(axis=1, how="all") for name, own in table.groupby("strategy", sort=False)}
 
 
 def draw_h(params: Params, manifest: pd.DataFrame) -> None:

@@ -25,14 +25,12 @@ def main() -> None:
     folder, aspects, finetune = SETS / name, params.data.aspects, params.finetune
     clips, everything = pd.read_parquet(folder / "manifest.parquet"), pd.read_parquet(MANIFEST)
     train = everything[everything["split"] == "train"]
-    clip_ids, store = list(clips["clip_id"]), EmbeddingStore(folder / "embeddings")
+    clip_ids, store, own = list(clips["clip_id"]), EmbeddingStore(folder / "embeddings"), EmbeddingStore(EMBEDDINGS)
     predictions = {
         one: predict_clips(load_models(MODELS / one), store, clip_ids, device) for one in params.strategies
     }
     predictions |= {
-        one: predict_reference(
-            one, EmbeddingStore(EMBEDDINGS), train, clip_ids, aspects, params.seeds, predicted_store=store
-        )
+        one: predict_reference(one, own, train, clip_ids, aspects, params.seeds, predicted_store=store)
         for one in params.evaluate.references
     }
     predictions |= predict_rows(

@@ -48,7 +48,7 @@ def _export(arguments: argparse.Namespace) -> None:
     files = sorted(path for path in output.rglob("*") if path.is_file())
     for path in files:
         print(f"{path.stat().st_size:>12,}  {printable(str(path))}")
-    for sentence in [*([exported.onnx] if exported.onnx else []), *differences(exported.provenance)]:
+    for sentence in filter(None, [exported.onnx, *differences(exported.provenance)]):
         print(sentence)
     if arguments.push:
         print(push_folder(output, arguments.push, arguments.private))

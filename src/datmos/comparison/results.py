@@ -37,13 +37,13 @@ def write_results(
     Raises:
         DatmosError: see `evaluate_predictions`.
     """
+    predictions = {name: predictions[name] for name in rivals.all}  # in the order of the tables
     metrics = in_parallel(
-        evaluate_predictions, {name: (predictions[name], manifest, aspects) for name in rivals.all}
+        evaluate_predictions, {name: (rows, manifest, aspects) for name, rows in predictions.items()}
     )
     uncertainty = {name: evaluate_uncertainty(predictions[name], manifest, aspects) for name in rivals.trained}
     curves = [curve.assign(strategy=name) for name, (_, curve) in uncertainty.items()]
-    ordered = {name: predictions[name] for name in rivals.all}
-    significance = compare_strategies(ordered, manifest, aspects, rivals.against, rivals.of)
+    significance = compare_strategies(predictions, manifest, aspects, rivals.against, rivals.of)
     write_metrics(folder / "strategies.json", metrics)
     write_metrics(folder / "uncertainty.json", {name: found for name, (found, _) in uncertainty.items()})
     write_metrics(folder / "significance.json", significance)

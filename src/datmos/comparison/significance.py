@@ -88,14 +88,15 @@ def permutation_test(
     def difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return (metric(first, actual) - metric(second, actual)).mean(axis=-1)
 
-    observed = abs(difference(ours, theirs))
+    found = difference(ours, theirs)
+    observed = abs(found)
     if not np.isfinite(observed):
         return float("nan")
     effects = SWAP_EFFECTS[metric](ours, theirs, actual) if metric in SWAP_EFFECTS else None
     if effects is None:
         chance = np.abs(difference(np.where(swap, theirs, ours), np.where(swap, ours, theirs)))
     else:
-        chance = np.abs(difference(ours, theirs) + swap[:, 0] @ effects)
+        chance = np.abs(found + swap[:, 0] @ effects)
     tolerance = 1e-12 * max(1.0, float(observed))  # a swap that changes nothing must count as equal
     return float((1 + np.sum(chance >= observed - tolerance)) / (rounds + 1))
 

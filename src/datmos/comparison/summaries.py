@@ -95,8 +95,13 @@ def chart_rows(scores: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -
 
 def training_rows(curves: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """List the curves of all strategies, means over seeds: columns strategy, epoch, and what the curves have."""
-    means = {name: own.drop(columns="seed").groupby("epoch", as_index=False).mean() for name, own in curves.items()}
+    means = {name: mean_curve(own) for name, own in curves.items()}
     return pd.concat(means, names=["strategy", None]).reset_index("strategy")
+
+
+def mean_curve(curves: pd.DataFrame) -> pd.DataFrame:
+    """Average a strategy's curves over seeds: a row an epoch."""
+    return curves.drop(columns="seed").groupby("epoch", as_index=False).mean()
 
 
 def backbone_rows(

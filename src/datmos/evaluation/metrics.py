@@ -150,8 +150,12 @@ def _against_truth(predicted: pd.DataFrame, clips: pd.DataFrame, aspect: str) ->
     if true.isna().any():
         return {}
     table = predicted.assign(actual=true)
-    systems = system_means(table.assign(system=clips["system"]), list(table.columns))
-    return {"true": {"system": _summarise(systems), "utterance": _summarise(table)}}
+    return {"true": {"system": _summarise(_systems(table, clips)), "utterance": _summarise(table)}}
+
+
+def _systems(table: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFrame:
+    """Average all columns of a table over the clips of each system; ``clips`` has the same rows."""
+    return system_means(table.assign(system=clips["system"]), list(table.columns))
 
 
 def _summarise(table: pd.DataFrame, metrics: Sequence[str] = AGREEMENT_METRICS) -> dict[str, dict[str, Any]]:
@@ -187,9 +191,8 @@ def evaluate_systems(
     clips = manifest[manifest["split"] == "eval"].set_index("clip_id").sort_index()
     found = {}
     for aspect in aspects:
-        table = _by_seed(predictions, clips.index, aspect).assign(actual=clips[aspect])
-        systems = system_means(table.assign(system=clips["system"]), list(table.columns))
-        found[aspect] = _summarise(systems)
+        predicted = _by_seed(predictions, clips.index, aspect)
+        found[aspect] = _summarise(_systems(predicted.assign(actual=clips[aspect]), clips))
     return found
 
 

@@ -114,6 +114,7 @@ def _describe_dvc(project: Path, models: Path, lock: Mapping[str, Any]) -> dict[
 def _stale_results(project: Path, lock: Mapping[str, Any]) -> list[str]:
     """Return the files of results that are not those of dvc.lock, or not of the predictions that are there."""
     found, predictions = [], project / PREDICTIONS
+    present = folder_md5(predictions) if predictions.is_dir() else None
     for file in ((DETAILS / f"{name}.json").as_posix() for name in RESULTS):
         made = _find_output(lock, file)
         if not (project / file).is_file():
@@ -122,7 +123,7 @@ def _stale_results(project: Path, lock: Mapping[str, Any]) -> list[str]:
             found.append(file)
             continue
         read = {dep["path"]: dep["md5"] for dep in lock[made[0]]["deps"]}
-        if predictions.is_dir() and read.get(PREDICTIONS.as_posix()) != folder_md5(predictions):
+        if present is not None and read.get(PREDICTIONS.as_posix()) != present:
             found.append(file)
     return found
 
