@@ -25,13 +25,13 @@ from datmos.core.clips import predicted_clips
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
 from datmos.core.files import write_csv, write_text
-from datmos.core.places import EMBEDDINGS, MANIFEST
+from datmos.core.paths import EMBEDDINGS, MANIFEST
 from datmos.core.store import EmbeddingStore
 from datmos.evaluation.metrics import evaluate_predictions
 from datmos.evaluation.references import predict_reference
 from datmos.heads.predict import predict_clips
 from datmos.params.schema import Params, load_params
-from datmos.training.strategy import Study
+from datmos.training.train import Study
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("corpus", "manifest", "embed")  # those that make a study

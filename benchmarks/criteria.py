@@ -27,12 +27,12 @@ from datmos.core.clips import COUNTERFACTUAL, natural_clips
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
 from datmos.core.files import write_csv, write_text
-from datmos.core.places import EMBEDDINGS, MANIFEST
+from datmos.core.paths import EMBEDDINGS, MANIFEST
 from datmos.core.store import EmbeddingStore
 from datmos.evaluation.metrics import evaluate_predictions
 from datmos.heads.predict import predict_clips
 from datmos.params.schema import Params, load_params
-from datmos.training.strategy import Study
+from datmos.training.train import Study
 
 CRITERIA = {
     "validation_error": "squared error on validation clips, relative",

@@ -21,7 +21,7 @@ from machine import peak_memory
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from datmos.audio.decode import read_excerpt
+from datmos.audio.excerpt import read_excerpt
 from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import UnusableAudioError
 from datmos.scoring.score import Failure

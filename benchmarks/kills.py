@@ -42,7 +42,7 @@ from helpers.places import REPOSITORY
 from helpers.trained import made_params
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-CLIPS, EPOCHS = 240, 80
+CLIPS, EPOCHS = 120, 40
 PATIENCE = 60.0  # seconds that a command may take to end after a signal
 LONGEST = 600.0  # seconds that an undisturbed run may take
 STRATEGY = "plain"

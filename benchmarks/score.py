@@ -66,8 +66,8 @@ def make_default_model(folder: Path) -> None:
     """Write a folder of the pipeline with random heads on the default encoder."""
     from datmos.heads.familiarity import fit_familiarity, save_familiarity
     from datmos.heads.interface import HeadOptions
+    from datmos.heads.model_files import save_models
     from datmos.heads.multigauss import MultiGauss
-    from datmos.heads.saved import save_models
     from datmos.heads.stacked import member_state
     from datmos.params.schema import load_params
 

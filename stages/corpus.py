@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from datmos.core.errors import run_stage
-from datmos.core.files import replacing, write_metrics, write_text
-from datmos.core.places import CORPUS
+from datmos.core.files import replacing_folder, write_metrics, write_text
+from datmos.core.paths import CORPUS
 from datmos.core.registry import find
 from datmos.datasets.settings import DATASETS
 from datmos.params.schema import load_params
@@ -18,13 +18,13 @@ def main() -> None:
             render_study,  # here: worker processes import this script, but not torch
         )
 
-        with replacing(CORPUS) as folder:
+        with replacing_folder(CORPUS) as folder:
             summary = {"kind": "simulated", **render_study(params.corpus, folder)}
     else:
         # here too, so that a wrong data.root stops the run before anything downstream is touched
         table = find(DATASETS, params.data.kind)(params.data.root, params.data.aspects)
         summary = {"kind": params.data.kind, "clips": len(table)}
-        with replacing(CORPUS) as folder:
+        with replacing_folder(CORPUS) as folder:
             write_text(folder / "unused.txt", "data.kind is not simulated: clips are read from data.root\n")
     write_metrics(Path("data/corpus.json"), summary)
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from datmos.core.errors import run_stage
 from datmos.core.files import write_metrics, write_parquet
-from datmos.core.places import DETAILS, DOMAINS, EMBEDDINGS, MANIFEST
+from datmos.core.paths import DETAILS, DOMAINS, EMBEDDINGS, MANIFEST
 from datmos.core.store import EmbeddingStore
 from datmos.domains.rules import label_domains
 from datmos.domains.settings import RULES

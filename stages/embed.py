@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from datmos.core.errors import run_stage
-from datmos.core.places import SETS
+from datmos.core.paths import SETS
 from datmos.core.processes import join_processes
 from datmos.embedding.clip_encoder import plan_work
 from datmos.embedding.embed import choose_encoder, embed_clips

@@ -9,7 +9,7 @@ from datmos.comparison.rivals import find_rivals
 from datmos.core.clips import natural_clips
 from datmos.core.errors import run_stage
 from datmos.core.files import remove_all_but, write_json, write_metrics
-from datmos.core.places import DETAILS, GRANULARITY, MANIFEST, METRICS, PREDICTIONS, REFERENCES, H
+from datmos.core.paths import DETAILS, GRANULARITY, MANIFEST, METRICS, PREDICTIONS, REFERENCES, H
 from datmos.core.predictions import read_h
 from datmos.evaluation.metrics import system_scores, validation_error
 from datmos.evaluation.probes import probe_seeds

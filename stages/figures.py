@@ -9,7 +9,7 @@ from datmos.comparison.summaries import backbone_rows, comparison_rows, mean_cur
 from datmos.core.clips import natural_clips
 from datmos.core.errors import run_stage
 from datmos.core.files import read_json, remove_all_but
-from datmos.core.places import CURVES, DETAILS, DOMAINS, MANIFEST, PLOTS, H
+from datmos.core.paths import CURVES, DETAILS, DOMAINS, MANIFEST, PLOTS, H
 from datmos.core.predictions import read_h
 from datmos.params.schema import Params, load_params
 from datmos.report.figures.backbones import draw_backbones

@@ -14,7 +14,7 @@ from datmos.audiobox.training_set import AudioStudy
 from datmos.core.clips import natural_clips, predicted_clips
 from datmos.core.errors import run_stage
 from datmos.core.files import write_parquet
-from datmos.core.places import CURVES, FINETUNE_DOMAINS, FINETUNED, MANIFEST, PREDICTIONS, H
+from datmos.core.paths import CURVES, FINETUNE_DOMAINS, FINETUNED, MANIFEST, PREDICTIONS, H
 from datmos.core.predictions import write_h
 from datmos.core.processes import join_processes
 from datmos.params.schema import load_params

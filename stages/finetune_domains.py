@@ -9,7 +9,7 @@ from datmos.audiobox.training_set import AudioStudy
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
 from datmos.core.files import write_parquet
-from datmos.core.places import FINETUNE_DOMAINS, MANIFEST
+from datmos.core.paths import FINETUNE_DOMAINS, MANIFEST
 from datmos.params.schema import load_params
 
 

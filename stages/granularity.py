@@ -7,10 +7,10 @@ import pandas as pd
 from datmos.ablations.granularity import predict_every_k
 from datmos.core.errors import run_stage
 from datmos.core.files import write_parquet
-from datmos.core.places import EMBEDDINGS, GRANULARITY, MANIFEST
+from datmos.core.paths import EMBEDDINGS, GRANULARITY, MANIFEST
 from datmos.core.store import EmbeddingStore
 from datmos.params.schema import load_params
-from datmos.training.strategy import Study
+from datmos.training.train import Study
 
 
 def main() -> None:

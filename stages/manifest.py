@@ -11,7 +11,7 @@ import pandas as pd
 from datmos.core.clips import natural_clips
 from datmos.core.errors import run_stage
 from datmos.core.files import write_csv, write_metrics, write_parquet
-from datmos.core.places import DETAILS, MANIFEST, METRICS, SETS
+from datmos.core.paths import DETAILS, MANIFEST, METRICS, SETS
 from datmos.core.registry import find
 from datmos.datasets.manifest import build_manifest, manifest_schema, summarise
 from datmos.datasets.settings import DATASETS, EVALUATION_SETS, DataParams, EvaluationSetParams

@@ -9,7 +9,7 @@ from datmos.core.clips import predicted_clips
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
 from datmos.core.files import write_parquet
-from datmos.core.places import MANIFEST, PREDICTIONS
+from datmos.core.paths import MANIFEST, PREDICTIONS
 from datmos.params.schema import load_params
 
 

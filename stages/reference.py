@@ -5,7 +5,7 @@ import pandas as pd
 from datmos.core.clips import predicted_clips
 from datmos.core.errors import run_stage
 from datmos.core.files import write_parquet
-from datmos.core.places import EMBEDDINGS, MANIFEST, REFERENCES
+from datmos.core.paths import EMBEDDINGS, MANIFEST, REFERENCES
 from datmos.core.store import EmbeddingStore
 from datmos.evaluation.references import predict_reference
 from datmos.params.schema import load_params

@@ -6,7 +6,7 @@ from datmos.comparison.rivals import find_rivals
 from datmos.comparison.summaries import chart_rows, training_rows
 from datmos.core.errors import run_stage
 from datmos.core.files import read_json, write_csv, write_text
-from datmos.core.places import CURVES, DETAILS, METRICS, PLOTS
+from datmos.core.paths import CURVES, DETAILS, METRICS, PLOTS
 from datmos.params.schema import load_params
 from datmos.report.page import build_report
 from datmos.report.tables import probe_table, shortcut_table, write_shared_tables

@@ -10,11 +10,11 @@ from datmos.comparison.rivals import find_rivals
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
 from datmos.core.files import write_parquet
-from datmos.core.places import EMBEDDINGS, MANIFEST, METRICS, MODELS, SETS
+from datmos.core.paths import EMBEDDINGS, MANIFEST, METRICS, MODELS, SETS
 from datmos.core.store import EmbeddingStore
 from datmos.evaluation.references import predict_reference
+from datmos.heads.model_files import load_models
 from datmos.heads.predict import predict_clips
-from datmos.heads.saved import load_models
 from datmos.params.schema import load_params
 from datmos.report.tables import write_shared_tables
 

@@ -8,13 +8,13 @@ from datmos.core.clips import natural_clips, predicted_clips
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
 from datmos.core.files import write_parquet
-from datmos.core.places import CURVES, DOMAINS, EMBEDDINGS, MANIFEST, MODELS, PREDICTIONS, H
+from datmos.core.paths import CURVES, DOMAINS, EMBEDDINGS, MANIFEST, MODELS, PREDICTIONS, H
 from datmos.core.predictions import write_h
 from datmos.core.store import EmbeddingStore
+from datmos.heads.model_files import load_models
 from datmos.heads.predict import features_of_clips, predict_clips
-from datmos.heads.saved import load_models
 from datmos.params.schema import load_params
-from datmos.training.strategy import Study, train_strategy
+from datmos.training.train import Study, train_strategy
 
 
 def main() -> None:

@@ -9,7 +9,9 @@ import pytest
 # One thread, for these tests and all that they start, and before torch is imported. Tests' models are tiny, so
 # threads would only wait for one another; and threads that spin while they wait take the core from the worker
 # beside this one, which then makes the first ones wait: twenty times slower.
-os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "NUMBA_NUM_THREADS": "1"}
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+# UMAP lays out a few dozen points here. Compiling it would take longer; `make run` compiles it.
+os.environ |= {"NUMBA_DISABLE_JIT": "1"}
 
 from helpers.made_up_task import World, make_world
 from helpers.places import SHARED

@@ -13,10 +13,10 @@ from datmos.core.store import EmbeddingStore, write_store
 from datmos.params.schema import Params, load_params
 from datmos.training.loop import Trained
 from datmos.training.settings import StrategyParams
-from datmos.training.strategy import Member, Study
+from datmos.training.train import Member, Study
 from helpers.embedding import clip_arrays
+from helpers.made_up_task import study_of
 from helpers.places import PARAMS
-from helpers.study import study_of
 
 NUMBERED = [("dat_kmeans", "kmeans"), ("dat_random", "random"), ("dat_multi", "kmeans")]
 

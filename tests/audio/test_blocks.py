@@ -8,7 +8,7 @@ import soundfile
 
 from datmos.audio import blocks
 from datmos.audio.blocks import FileBlocks
-from datmos.audio.decode import read_excerpt
+from datmos.audio.excerpt import read_excerpt
 from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import UnusableAudioError
 from helpers.audio_files import write

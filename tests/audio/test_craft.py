@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from datmos.audio.decode import read_excerpt
+from datmos.audio.excerpt import read_excerpt
 from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import UnusableAudioError
 

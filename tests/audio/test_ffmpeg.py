@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from datmos.audio.blocks import FileBlocks
-from datmos.audio.decode import read_excerpt
+from datmos.audio.excerpt import read_excerpt
 from datmos.audio.ffmpeg import open_with_ffmpeg
 from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import NotOpenedError, UnusableAudioError

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from datmos.audio.blocks import FileBlocks
-from datmos.audio.decode import read_excerpt
+from datmos.audio.excerpt import read_excerpt
 from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import UnusableAudioError
 from helpers.mutants import FFMPEG, SNDFILE, mutants, write_all

@@ -13,10 +13,10 @@ from av.stream import Disposition
 
 from datmos.audio import limits
 from datmos.audio.blocks import FileBlocks
-from datmos.audio.decode import read_excerpt
+from datmos.audio.excerpt import read_excerpt
 from datmos.audio.limits import MOST_CHANNELS, RATES
+from datmos.audio.open_file import file_facts, open_audio, unchanged
 from datmos.audio.settings import AudioParams
-from datmos.audio.source import file_facts, open_audio, unchanged
 from datmos.audio.unusable import UnusableAudioError
 from datmos.embedding.clip_encoder import load_unchanged
 from helpers.audio_files import write

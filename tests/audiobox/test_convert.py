@@ -10,8 +10,8 @@ from audiobox_aesthetics import infer
 
 from datmos.audiobox.convert import convert
 from datmos.audiobox.model import AudioboxModel
+from datmos.audiobox.model_files import Recipe, load_weights, make_model
 from datmos.audiobox.predict import predict_files
-from datmos.audiobox.saved import Recipe, load_weights, make_model
 from datmos.audiobox.waveforms import Hearing
 from datmos.audiobox.weights import load_published
 from datmos.core.errors import DatmosError

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from datmos.audiobox.finetune import audiobox_loss
-from datmos.audiobox.saved import load_weights, make_model
+from datmos.audiobox.model_files import load_weights, make_model
 from datmos.core.errors import DatmosError
 from datmos.core.processes import ALONE
 from helpers.audiobox_clips import Made, make_clips, session

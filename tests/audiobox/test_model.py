@@ -8,8 +8,8 @@ import soundfile
 import torch
 
 from datmos.audiobox.model import count_frames, samples_of
+from datmos.audiobox.model_files import load_model, load_recipe, load_weights, make_model, save_models
 from datmos.audiobox.predict import predict_files
-from datmos.audiobox.saved import load_model, load_recipe, load_weights, make_model, save_models
 from datmos.audiobox.waveforms import Hearing, collate
 from datmos.audiobox.weights import load_start
 from datmos.core.errors import DatmosError

@@ -10,8 +10,8 @@ import torch
 import yaml
 
 from datmos.audiobox.domains import embed_clips, label_train_clips
+from datmos.audiobox.model_files import load_weights, make_model
 from datmos.audiobox.predict import predict_published, predict_rows
-from datmos.audiobox.saved import load_weights, make_model
 from datmos.audiobox.train import finetune_strategy
 from datmos.audiobox.training_set import AudioStudy, read_start
 from datmos.audiobox.waveforms import collate

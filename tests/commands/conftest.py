@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from datmos.scoring import run
+from datmos.scoring.runs import command
 from datmos.scoring.scorer import Scorer
 from helpers.loudness import RATE, LoudnessModel, sound
 
@@ -15,7 +15,7 @@ from helpers.loudness import RATE, LoudnessModel, sound
 def model(monkeypatch: pytest.MonkeyPatch) -> LoudnessModel:
     """What is loaded, whatever is asked for."""
     made = LoudnessModel()
-    monkeypatch.setattr(run, "load", lambda *_: Scorer(made))
+    monkeypatch.setattr(command, "load", lambda *_: Scorer(made))
     return made
 
 

@@ -16,8 +16,9 @@ import pytest
 import soundfile
 
 from datmos.commands import main
-from datmos.scoring import run, scorer
-from datmos.scoring.earlier import read_rows
+from datmos.scoring import scorer
+from datmos.scoring.runs import command
+from datmos.scoring.runs.previous_rows import read_rows
 from datmos.scoring.scorer import Scorer
 from helpers.loudness import RATE, LoudnessModel, sound
 from helpers.places import REPOSITORY
@@ -195,9 +196,9 @@ def test_a_stopped_run_is_gone_on_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert datmos("in", "--output", "whole.jsonl") == 1
-    add, count = run.Partial.add, 0
+    add, count = command.Partial.add, 0
 
-    def stop(self: run.Partial, file: str, row: Any) -> None:
+    def stop(self: command.Partial, file: str, row: Any) -> None:
         nonlocal count
         count += 1
         if count == 3:
@@ -205,7 +206,7 @@ def test_a_stopped_run_is_gone_on_with(
         add(self, file, row)
 
     Path("a.jsonl").write_text("what was there before\n")
-    monkeypatch.setattr(run.Partial, "add", stop)
+    monkeypatch.setattr(command.Partial, "add", stop)
     assert datmos("in", "--output", "a.jsonl") == 130
     assert "--resume goes on" in capsys.readouterr().err
     assert Path("a.jsonl").read_text() == "what was there before\n"
@@ -214,7 +215,7 @@ def test_a_stopped_run_is_gone_on_with(
         file.write('{"path": "in/2.wa')  # as a kill leaves it
     assert datmos("in", "--output", "a.jsonl") == 1
     assert "left by a run that was stopped" in capsys.readouterr().err
-    monkeypatch.setattr(run.Partial, "add", add)
+    monkeypatch.setattr(command.Partial, "add", add)
     assert datmos("in", "--output", "a.jsonl", "--resume") == 1
     assert "2 of 4 clips were scored before" in capsys.readouterr().err
     assert Path("a.jsonl").read_bytes() == Path("whole.jsonl").read_bytes()
@@ -299,7 +300,7 @@ def test_which_model_is_taken_when_none_is_named(
     clips: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(run, "load", lambda name, *_: asked.append(name) or Scorer(LoudnessModel()))
+    monkeypatch.setattr(command, "load", lambda name, *_: asked.append(name) or Scorer(LoudnessModel()))
     monkeypatch.setattr(sys, "argv", ["datmos", "score", "in/0.wav"])
     with pytest.raises(SystemExit):
         main.main()
@@ -346,7 +347,7 @@ def test_a_run_that_is_stopped_before_its_first_row_promises_nothing(
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "load", stop)
+    monkeypatch.setattr(command, "load", stop)
     assert datmos("in", "--output", "out.csv") == 130
     assert capsys.readouterr().err == "\nstopped.\n"
     assert [path.name for path in Path().iterdir()] == ["in"]

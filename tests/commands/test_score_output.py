@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from datmos.scoring import run, scorer
+from datmos.scoring import scorer
+from datmos.scoring.runs import command
 from datmos.scoring.scorer import Scorer
 from helpers.loudness import RATE, LoudnessModel, sound
 from helpers.score_command import datmos, rows, start
@@ -32,7 +33,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_folder_is_never_replaced(
     arguments: list[str], clips: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "load", lambda *_: pytest.fail("the model is loaded"))
+    monkeypatch.setattr(command, "load", lambda *_: pytest.fail("the model is loaded"))
     folder = Path(arguments[0])
     folder.mkdir()
     (folder / "thesis.tex").write_text("years")
@@ -138,15 +139,15 @@ def test_one_name_in_two_lists_is_two_files(kind: str, model: LoudnessModel, two
 def test_a_stopped_run_knows_which_file_a_row_is_of(
     model: LoudnessModel, two_lists: list[str], asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add = run.Partial.add
+    add = command.Partial.add
 
-    def stop(self: run.Partial, file: str, row: Any) -> None:
+    def stop(self: command.Partial, file: str, row: Any) -> None:
         add(self, file, row)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run.Partial, "add", stop)
+    monkeypatch.setattr(command.Partial, "add", stop)
     assert datmos(*two_lists, "--output", "o.jsonl") == 130
-    monkeypatch.setattr(run.Partial, "add", add)
+    monkeypatch.setattr(command.Partial, "add", add)
     asked.clear()
     assert datmos(*reversed(two_lists), "--output", "o.jsonl", "--resume") == 0
     assert asked == ["l2/a.wav"]

@@ -29,10 +29,10 @@ from datmos.core.store import EmbeddingStore, write_store
 from datmos.params.schema import Params
 from datmos.training.loop import Trained
 from datmos.training.settings import StrategyParams
-from datmos.training.strategy import Member, Study
+from datmos.training.train import Member, Study
 from helpers.embedding import clip_arrays
+from helpers.made_up_task import study_of
 from helpers.places import REPOSITORY
-from helpers.study import study_of
 
 DEFAULT = REPOSITORY / "params.yaml"
 HONEST = ["leave_one_source_out", "training_domain"]

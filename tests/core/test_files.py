@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datmos.core.files import remove_all_but, replacing, write_csv, write_metrics, write_parquet
+from datmos.core.files import remove_all_but, replacing, replacing_folder, write_csv, write_metrics, write_parquet
 
 
 def test_metrics_are_rounded_and_nan_is_null(tmp_path: Path) -> None:
@@ -45,13 +45,79 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def folder(path: Path) -> None:
+    path.mkdir()
+    (path / "thesis.tex").write_text("years")
+
+
+def test_a_folder_that_appears_meanwhile_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+
+    def write() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("rows")
+            folder(path)
+
+    with pytest.raises(IsADirectoryError):
+        write()
+    assert (path / "thesis.tex").read_text() == "years"
+    assert [one.name for one in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_leftovers_are_cleared_but_not_what_only_has_such_a_name(tmp_path: Path) -> None:
+    (tmp_path / f".a.csv.{os.getpid()}.tmp").write_text("of a process before, which had this number")
+    (tmp_path / ".a.csv.999999999.tmp").write_text("of a process that was killed")
+    (tmp_path / ".a.csv.1.tmp").write_text("of a process that runs")
+    folder(tmp_path / ".a.csv.999999998.tmp")
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / ".a.csv.999999997.tmp").symlink_to("victim")
+    with replacing(tmp_path / "a.csv") as temporary:
+        temporary.write_text("rows")
+    found = {path.name for path in tmp_path.iterdir()}
+    assert found == {"a.csv", ".a.csv.1.tmp", ".a.csv.999999998.tmp", ".a.csv.999999997.tmp", "victim"}
+
+
+def test_a_link_with_the_temporary_name_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / f".a.csv.{os.getpid()}.tmp").symlink_to("victim")
+    with pytest.raises(FileExistsError), replacing(tmp_path / "a.csv"):
+        pass
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
 def test_a_folder_replaces_a_folder(tmp_path: Path) -> None:
     target = tmp_path / "out"
     for name in ("old", "new"):
-        with replacing(target) as temporary:
-            temporary.mkdir()
+        with replacing_folder(target) as temporary:
             (temporary / name).touch()
     assert [path.name for path in target.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("fails", ["while it is written", "when it is renamed"])
+def test_a_failure_leaves_the_old_folder_and_nothing_else(
+    fails: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out"
+    folder(target)
+    rename = Path.replace
+
+    def refuse(path: Path, to: Path) -> Path:
+        if path.name == "new":
+            raise OSError(28, "No space left on device")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+
+    def fail() -> None:
+        with replacing_folder(target) as temporary:
+            (temporary / "half").touch()
+            if fails == "while it is written":
+                raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        fail()
+    assert (target / "thesis.tex").read_text() == "years"
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -59,13 +125,14 @@ def test_what_a_killed_run_left_is_removed_even_if_it_had_this_number(tmp_path: 
     """In containers a process often has the number of the one before."""
     target = tmp_path / "out"
     for process in (os.getpid(), 2**22 + 1):  # no process has the second number
-        (tmp_path / f".out.{process}.tmp").mkdir()
-        (tmp_path / f".out.{process}.tmp/half").touch()
+        folder(tmp_path / f".out.{process}.tmp")
     running = tmp_path / f".out.{os.getppid()}.tmp"
-    running.touch()
-    with replacing(target) as temporary:
-        temporary.mkdir()
-    assert sorted(tmp_path.iterdir()) == sorted([running, target])
+    running.mkdir()
+    file = tmp_path / f".out.{2**22 + 2}.tmp"  # of that name alone
+    file.touch()
+    with replacing_folder(target):
+        pass
+    assert sorted(tmp_path.iterdir()) == sorted([running, file, target])
 
 
 def test_what_a_killed_run_of_somebody_else_left_is_in_nobodys_way(

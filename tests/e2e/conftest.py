@@ -1,6 +1,6 @@
 """A tiny project, built from nothing once a run: tests that only look share it, tests that change it get a copy.
 
-It is built by fresh processes. In the copies stages are forked from a process that has done their imports.
+Stages are forked from a process that has done their imports (tests/test_startup.py runs each in a fresh one).
 """
 
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from helpers.warm_python import warm_python
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
+def built(tmp_path_factory: pytest.TempPathFactory, worker_id: str, python: Path) -> Project:
     """The project after `dvc repro`, which all processes of this run share: for looking only."""
     own = tmp_path_factory.getbasetemp()
     folder = (own if worker_id == "master" else own.parent) / "project"
     done = folder.with_suffix(".done")
     with FileLock(folder.with_suffix(".lock")):
         if not done.is_file():
-            make_project(folder)
+            make_project(folder, python)
             done.touch()
-    return Project(folder)
+    return Project(folder, python)
 
 
 @pytest.fixture(scope="session")

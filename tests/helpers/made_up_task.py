@@ -9,6 +9,7 @@ import yaml
 
 from datmos.core.store import EmbeddingStore, write_store
 from datmos.params.schema import Params
+from datmos.training.train import Study
 from helpers.embedding import clip_arrays
 from helpers.places import REPOSITORY
 
@@ -64,3 +65,13 @@ def make_world(folder: Path) -> World:
     manifest = pd.DataFrame({"clip_id": clip_ids, "split": split, "source": "x", "category": "music", **scores})
     domains = pd.DataFrame({"clip_id": clip_ids[:64], "domain": domain[:64].astype(np.int32)})
     return World(manifest, EmbeddingStore(folder), domains)
+
+
+def study_of(params: Params, manifest: pd.DataFrame, store: EmbeddingStore) -> Study:
+    """As the stages make it."""
+    return Study(manifest, store, params.data.aspects, params.data.scale, params.train, params.seeds)
+
+
+def details_of(params: Params) -> dict[str, object]:
+    """What the stage train adds to the config of models."""
+    return {"encoder_params": params.encoder.model_dump(mode="json"), "audio": params.audio.model_dump(mode="json")}

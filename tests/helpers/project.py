@@ -104,7 +104,7 @@ class Project:
         return Project(folder, python)
 
 
-def make_project(folder: Path) -> Project:
+def make_project(folder: Path, python: Path | None = None) -> Project:
     """Copy what git would clone, shrink the params, and run the pipeline."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -120,7 +120,7 @@ def make_project(folder: Path) -> Project:
     kept = ("baseline", "dat_source", "dat_kmeans", "dat_multi")  # the others are more of the same kind
     params["strategies"] = {name: params["strategies"][name] for name in kept}
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    project = Project(folder)
+    project = Project(folder, python)
     project.run("git", "init", "--quiet")
     project.run("git", "add", ".")
     project.run("git", "commit", "--quiet", "-m", "start")

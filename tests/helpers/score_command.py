@@ -13,8 +13,8 @@ import sys
 sys.path.insert(0, sys.argv.pop(1))
 from helpers.loudness import LoudnessModel
 from datmos.commands import main
-from datmos.scoring import run
-run.load = lambda *_: run.Scorer(LoudnessModel())
+from datmos.scoring.runs import command
+command.load = lambda *_: command.Scorer(LoudnessModel())
 main.main()
 """
 

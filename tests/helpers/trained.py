@@ -12,13 +12,12 @@ from datmos.core.store import EmbeddingStore
 from datmos.embedding.clip_encoder import EmbeddingPlan
 from datmos.embedding.embed import embed_clips
 from datmos.embedding.encoders.finder import find_encoder
+from datmos.heads.model_files import load_models
 from datmos.heads.predict import predict_clips
-from datmos.heads.saved import load_models
 from datmos.params.schema import Params
-from datmos.training.strategy import train_strategy
+from datmos.training.train import train_strategy
 from helpers.loudness import CPU, RATE, SECONDS, sound
-from helpers.made_up_task import params
-from helpers.study import details_of, study_of
+from helpers.made_up_task import details_of, params, study_of
 from helpers.tiny_encoders import checkpoint
 
 CLIPS = 24

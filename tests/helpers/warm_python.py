@@ -32,8 +32,7 @@ LIBRARIES = (
     "torch", "torchaudio", "distillmos", "transformers", "transformers.models.wavlm.modeling_wavlm",
     "transformers.models.wav2vec2.modeling_wav2vec2", "umap", "jinja2", "markdown_it", "av",
 )  # fmt: skip
-# UMAP lays out a few dozen points in these tests: compiling it takes longer. tests/report/figures compiles it
-INTERPRETED = {"NUMBA_DISABLE_JIT": "1", "JOBLIB_MULTIPROCESSING": "0"}
+INTERPRETED = {"NUMBA_DISABLE_JIT": "1", "JOBLIB_MULTIPROCESSING": "0"}  # starting would take longer
 ASK = """#!{python} -IS
 import json, os, socket, sys
 if sys.argv[1] != "-m" and not sys.argv[1].endswith(".py"):

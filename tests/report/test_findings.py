@@ -9,7 +9,7 @@ import pytest
 
 from datmos.core.errors import DatmosError
 from datmos.report.findings import Numbers, findings
-from helpers.run_files import write_run
+from helpers.finished_run import write_run
 
 
 class Sentence(HTMLParser):

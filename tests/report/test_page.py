@@ -10,8 +10,8 @@ import yaml
 
 from datmos.params.schema import Params
 from datmos.report.page import PICTURES, TABLES, build_report
+from helpers.finished_run import PNG, write_run
 from helpers.places import REPOSITORY
-from helpers.run_files import PNG, write_run
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import yaml
 from datmos.params.schema import Params
 from datmos.report.page import build_report
 from datmos.report.tables import agreement_table, significance_table, within_table
+from helpers.finished_run import write_run
 from helpers.hostile_names import HOSTILE, Seen, shown
 from helpers.places import REPOSITORY
-from helpers.run_files import write_run
 
 OWN_TAGS = {  # of the template, and of tables
     "html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "nav", "a", "p", "em", "strong", "code",

@@ -9,8 +9,8 @@ import soundfile
 import torch
 from audiobox_aesthetics import infer
 
+from datmos.audiobox.model_files import Recipe, load_weights, make_model, save_models
 from datmos.audiobox.predict import predict_finetuned
-from datmos.audiobox.saved import Recipe, load_weights, make_model, save_models
 from datmos.audiobox.weights import load_published, load_start
 from datmos.scoring.scorer import load
 from helpers.meta_model import TRANSFORM, meta_model, save_checkpoint_pt, save_for_hub

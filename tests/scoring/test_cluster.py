@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from datmos.scoring.run import Options, score_to_file
+from datmos.scoring.runs.command import Options, score_to_file
 from helpers.finished_run import write_models
 
 CLIPS, SHARD = 24, 3

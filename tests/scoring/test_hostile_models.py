@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from datmos import load
-from datmos.audiobox.saved import load_weights, make_model, save_models
+from datmos.audiobox.model_files import load_weights, make_model, save_models
 from datmos.audiobox.weights import load_start
 from datmos.core.errors import DatmosError
 from helpers.finished_run import write_models

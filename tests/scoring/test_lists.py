@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from datmos.core.errors import DatmosError
-from datmos.scoring import lists
-from datmos.scoring.inputs import find_clips
-from datmos.scoring.lists import Entry, read_list, text_entries
+from datmos.scoring.runs import lists
+from datmos.scoring.runs.inputs import find_clips
+from datmos.scoring.runs.lists import Entry, read_list, text_entries
 
 
 def names(content: bytes, suffix: str = ".txt") -> list[str]:

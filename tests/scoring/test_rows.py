@@ -7,9 +7,9 @@ import pytest
 
 from datmos.core.aspects import RESERVED, ROW_COLUMNS, WINDOW_COLUMNS
 from datmos.core.errors import DatmosError
-from datmos.scoring.earlier import FILE
-from datmos.scoring.inputs import ListedClip
-from datmos.scoring.rows import Layout
+from datmos.scoring.runs.inputs import ListedClip
+from datmos.scoring.runs.previous_rows import FILE
+from datmos.scoring.runs.rows import Layout
 from datmos.scoring.scorer import Scorer
 from helpers.loudness import RATE, LoudnessModel, sound
 

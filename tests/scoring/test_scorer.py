@@ -13,7 +13,7 @@ import torch
 import torchaudio
 
 import datmos
-from datmos.audio.source import file_facts
+from datmos.audio.open_file import file_facts
 from datmos.core.errors import DatmosError
 from datmos.core.files import read_json, write_json
 from datmos.heads.familiarity import Familiarity

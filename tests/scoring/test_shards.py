@@ -12,10 +12,10 @@ import pytest
 import soundfile
 
 from datmos.core.errors import DatmosError
-from datmos.scoring.cluster import Cluster, score_on_ray
-from datmos.scoring.run import Options, score_to_file
-from datmos.scoring.shard_scorer import ShardScorer
-from datmos.scoring.shards import LOCK, claim_output, cut_manifest
+from datmos.scoring.runs.cluster import Cluster, score_on_ray
+from datmos.scoring.runs.command import Options, score_to_file
+from datmos.scoring.runs.shard_scorer import ShardScorer
+from datmos.scoring.runs.shards import LOCK, claim_output, cut_manifest
 from datmos.scoring.user_outputs import locked
 from helpers.finished_run import write_models
 
@@ -119,7 +119,7 @@ def test_a_damaged_note_or_shard_is_computed_again(damage: bytes, clips: Path, t
 
 
 def test_two_runs_do_not_share_a_folder(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datmos.scoring.cluster.needs", lambda *_: None)
+    monkeypatch.setattr("datmos.scoring.runs.cluster.needs", lambda *_: None)
     asked, output = options(tmp_path / "model", clips), tmp_path / "out"
     with locked(output, output / LOCK):
         with pytest.raises(DatmosError, match=r"out: another run writes it \(process \d+ on "):
@@ -130,7 +130,7 @@ def test_two_runs_do_not_share_a_folder(clips: Path, tmp_path: Path, monkeypatch
 
 
 def test_what_is_no_folder_is_refused(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datmos.scoring.cluster.needs", lambda *_: None)
+    monkeypatch.setattr("datmos.scoring.runs.cluster.needs", lambda *_: None)
     (tmp_path / "file").write_text("precious")
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures/a.png").write_text("precious")
@@ -142,7 +142,7 @@ def test_what_is_no_folder_is_refused(clips: Path, tmp_path: Path, monkeypatch: 
 
 
 def test_a_wrong_option_makes_no_folder(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datmos.scoring.cluster.needs", lambda *_: None)
+    monkeypatch.setattr("datmos.scoring.runs.cluster.needs", lambda *_: None)
     for cluster, words in (
         (Cluster("local", 0, 10), "--actors: 1 or more is expected, got 0"),
         (Cluster("local", None, 0), "--shard-clips: 1 or more is expected, got 0"),

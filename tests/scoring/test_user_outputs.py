@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from datmos.core.errors import DatmosError
-from datmos.scoring.user_outputs import locked, output_file, output_folder, own_file, writing
+from datmos.core.files import replacing
+from datmos.scoring.user_outputs import locked, output_file, output_folder, own_file
 
 
 def folder(path: Path) -> None:
@@ -50,7 +51,7 @@ def test_a_link_is_followed_and_that_is_said(tmp_path: Path, capsys: pytest.Capt
     target = output_file(tmp_path / "link")
     assert target == tmp_path / "target"
     assert f"link: is a link; what is written is {target}" in capsys.readouterr().err
-    with writing(target) as temporary:
+    with replacing(target) as temporary:
         temporary.write_text("new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "link").read_text() == "new"
@@ -78,66 +79,6 @@ def test_a_folder_as_output(tmp_path: Path) -> None:
     assert output_folder(tmp_path) == tmp_path
     with pytest.raises(DatmosError, match="is a file; the name of a folder is expected"):
         output_folder(tmp_path / "file")
-
-
-def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text("before")
-
-    def fail() -> None:
-        with writing(path) as temporary:
-            temporary.write_text("half")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert [one.name for one in tmp_path.iterdir()] == ["a.csv"]
-    assert path.read_text() == "before"
-
-
-def test_a_folder_that_appears_meanwhile_stays(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-
-    def write() -> None:
-        with writing(path) as temporary:
-            temporary.write_text("rows")
-            folder(path)
-
-    with pytest.raises(IsADirectoryError):
-        write()
-    assert (path / "thesis.tex").read_text() == "years"
-    assert [one.name for one in tmp_path.iterdir()] == ["a.csv"]
-
-
-def test_leftovers_are_cleared_but_not_what_only_has_such_a_name(tmp_path: Path) -> None:
-    (tmp_path / f".a.csv.{os.getpid()}.tmp").write_text("of a process before, which had this number")
-    (tmp_path / ".a.csv.999999999.tmp").write_text("of a process that was killed")
-    (tmp_path / ".a.csv.1.tmp").write_text("of a process that runs")
-    folder(tmp_path / ".a.csv.999999998.tmp")
-    (tmp_path / "victim").write_text("precious")
-    (tmp_path / ".a.csv.999999997.tmp").symlink_to("victim")
-    with writing(tmp_path / "a.csv") as temporary:
-        temporary.write_text("rows")
-    found = {path.name for path in tmp_path.iterdir()}
-    assert found == {"a.csv", ".a.csv.1.tmp", ".a.csv.999999998.tmp", ".a.csv.999999997.tmp", "victim"}
-
-
-def test_a_link_with_the_temporary_name_is_not_written_through(tmp_path: Path) -> None:
-    (tmp_path / "victim").write_text("precious")
-    (tmp_path / f".a.csv.{os.getpid()}.tmp").symlink_to("victim")
-    with pytest.raises(FileExistsError), writing(tmp_path / "a.csv"):
-        pass
-    assert (tmp_path / "victim").read_text() == "precious"
-
-
-def test_the_umask_rules_who_may_read(tmp_path: Path) -> None:
-    before = os.umask(0o027)
-    try:
-        with writing(tmp_path / "a.csv") as temporary:
-            temporary.write_text("rows")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "a.csv").stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.parametrize("make", [folder, os.mkfifo, lambda path: path.symlink_to("victim")])

@@ -15,11 +15,11 @@ import yaml
 from safetensors import safe_open
 
 from datmos import load
-from datmos.audiobox.saved import load_weights, make_model
-from datmos.audiobox.saved import save_models as save_finetuned
+from datmos.audiobox.model_files import load_weights, make_model
+from datmos.audiobox.model_files import save_models as save_finetuned
 from datmos.audiobox.weights import load_start
 from datmos.core.errors import DatmosError
-from datmos.heads.saved import load_models
+from datmos.heads.model_files import load_models
 from datmos.sharing.export import Wishes, export_predictor
 from datmos.sharing.hub import push_folder
 from datmos.sharing.provenance import describe_provenance, differences, folder_md5

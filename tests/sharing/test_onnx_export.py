@@ -10,8 +10,8 @@ from torch import Tensor
 
 from datmos.core.errors import DatmosError
 from datmos.heads.interface import Gaussian, as_read
+from datmos.heads.model_files import Models
 from datmos.heads.registry import HEADS
-from datmos.heads.saved import Models
 from datmos.sharing.onnx_export import Predictor, export_head
 from helpers.made_heads import embeddings, options, together
 

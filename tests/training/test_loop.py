@@ -11,18 +11,17 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 import datmos.training.adversary
+import datmos.training.checkpoint
 import datmos.training.loop
-import datmos.training.resume
+from datmos.heads.model_files import make_models
 from datmos.heads.predict import predict_clips
-from datmos.heads.saved import make_models
 from datmos.params.schema import Params
-from datmos.training.keep import BestEpoch, MeanOfLast
+from datmos.training.checkpoint import FOLDER
+from datmos.training.kept_weights import BestEpoch, MeanOfLast
 from datmos.training.loop import Trained, clip_gradients, rank_correlation, shuffled
-from datmos.training.resume import FOLDER
-from datmos.training.strategy import Member, describe, train_members
-from helpers.made_up_task import World, params
+from datmos.training.train import Member, describe, train_members
+from helpers.made_up_task import World, params, study_of
 from helpers.places import REPOSITORY
-from helpers.study import study_of
 
 PRESET = REPOSITORY / "presets" / "rivals.yaml"
 EVERY = {
@@ -126,7 +125,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(
     settings = params({name: EVERY[name]}, epochs=4, checkpoint=checkpoint)
     whole = train(world, settings, name, [0, 1], [3, 3])
     assert list(FOLDER.iterdir()) == []
-    save, epochs = datmos.training.resume.save_checkpoint, []
+    save, epochs = datmos.training.checkpoint.save_checkpoint, []
 
     def save_and_die(path: Path, epoch: int, tensors: Any) -> None:
         save(path, epoch, tensors)
@@ -134,7 +133,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(
         if epochs in ([1, 2], [1, 2, 3]):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(datmos.training.resume, "save_checkpoint", save_and_die)
+    monkeypatch.setattr(datmos.training.checkpoint, "save_checkpoint", save_and_die)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             train(world, settings, name, [0, 1], [3, 3])
@@ -150,16 +149,16 @@ def test_after_a_damaged_checkpoint_a_training_ends_with_the_same_bytes(
 ) -> None:
     settings = params({"one": EVERY["triplets"]}, epochs=2)
     whole = train(world, settings, "one", [0, 1], [3, 3])
-    save = datmos.training.resume.save_checkpoint
+    save = datmos.training.checkpoint.save_checkpoint
 
     def save_and_die(path: Path, epoch: int, tensors: Any) -> None:
         save(path, epoch, tensors)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(datmos.training.resume, "save_checkpoint", save_and_die)
+    monkeypatch.setattr(datmos.training.checkpoint, "save_checkpoint", save_and_die)
     with pytest.raises(KeyboardInterrupt):
         train(world, settings, "one", [0, 1], [3, 3])
-    monkeypatch.setattr(datmos.training.resume, "save_checkpoint", save)
+    monkeypatch.setattr(datmos.training.checkpoint, "save_checkpoint", save)
     (file,) = FOLDER.iterdir()
     content = bytearray(file.read_bytes())
     content[-1000] ^= 0x40
@@ -172,17 +171,17 @@ def test_after_a_damaged_checkpoint_a_training_ends_with_the_same_bytes(
 
 
 def test_another_recipe_does_not_take_up_the_checkpoint(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    save = datmos.training.resume.save_checkpoint
+    save = datmos.training.checkpoint.save_checkpoint
 
     def save_and_die(path: Path, epoch: int, tensors: Any) -> None:
         save(path, epoch, tensors)
         raise KeyboardInterrupt
 
     settings = params({"one": {}, "other": {"lambda": 0.5}}, epochs=2)
-    monkeypatch.setattr(datmos.training.resume, "save_checkpoint", save_and_die)
+    monkeypatch.setattr(datmos.training.checkpoint, "save_checkpoint", save_and_die)
     with pytest.raises(KeyboardInterrupt):
         train(world, settings, "one", [0], [3])
-    monkeypatch.setattr(datmos.training.resume, "save_checkpoint", save)
+    monkeypatch.setattr(datmos.training.checkpoint, "save_checkpoint", save)
     (trained,) = train(world, settings, "other", [0], [3])
     assert list(trained.curves["epoch"]) == [1, 2]
     assert len(list(FOLDER.iterdir())) == 1  # of the first

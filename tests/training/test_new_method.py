@@ -11,9 +11,8 @@ from datmos.heads.registry import HEADS
 from datmos.params.schema import check_params
 from datmos.training.objective import TERMS, Batch, Setup, Term
 from datmos.training.settings import TASK_LOSSES
-from datmos.training.strategy import Member, train_members
-from helpers.made_up_task import World, params
-from helpers.study import study_of
+from datmos.training.train import Member, train_members
+from helpers.made_up_task import World, params, study_of
 
 
 class SmallH(Term):

@@ -9,7 +9,7 @@ from datmos.core.device import pick_device
 from datmos.domains.settings import DomainParams
 from datmos.heads.predict import predict_clips
 from datmos.training.settings import StrategyParams
-from datmos.training.strategy import Study
+from datmos.training.train import Study
 
 
 def predict_every_k(

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from datmos.domains.rules import label_domains
 from datmos.domains.settings import DomainParams
-from datmos.heads.saved import Models, make_models
+from datmos.heads.model_files import Models, make_models
 from datmos.training.settings import StrategyParams
-from datmos.training.strategy import Member, Study, describe, train_members
+from datmos.training.train import Member, Study, describe, train_members
 
 
 def train_trials(study: Study, name: str, strategy: StrategyParams, trials: Sequence[DomainParams]) -> list[Models]:

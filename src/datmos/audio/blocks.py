@@ -7,7 +7,7 @@ import numpy as np
 
 from datmos.audio.decoders import describe_shortfall, open_sound
 from datmos.audio.limits import check_length
-from datmos.audio.source import FileFacts
+from datmos.audio.open_file import FileFacts
 
 BLOCK = 2**18  # values decoded at a time: 6 s at 44.1 kHz, mono
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from datmos.audio.ffmpeg import FfmpegSound, open_with_ffmpeg
 from datmos.audio.libsndfile import SndfileSound, open_with_libsndfile
-from datmos.audio.source import FileFacts, open_audio
+from datmos.audio.open_file import FileFacts, open_audio
 from datmos.audio.unusable import NotOpenedError, UnusableAudioError, reasons
 
 TOLERANCE = 0.1  # seconds that a header may promise too much: encoders fill up their last frame

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from datmos.audio.decode import read_excerpt
+from datmos.audio.excerpt import read_excerpt
 from datmos.audio.resample import resample
 from datmos.audio.settings import AudioParams
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from datmos.audiobox.model import Shape
 from datmos.core.errors import DatmosError, listing
-from datmos.core.received import Finite, Received, Text, checked
+from datmos.core.untrusted import Finite, Text, Untrusted, checked
 
 STRIDES = (5, 2, 2, 2, 2, 2, 2)  # of WavLM's convolutions; everything else can be read off the weights
 MAX_DISTANCE = 800  # of its relative positions
@@ -34,14 +34,14 @@ WAVLM_NAMES = (
 )
 
 
-class Transform(Received):
+class Transform(Untrusted):
     """What an aspect's ratings are z-scored by."""
 
     mean: Finite
     std: Annotated[Finite, Field(gt=0)]
 
 
-class PublishedConfig(Received):
+class PublishedConfig(Untrusted):
     """What the published config has to say; others of its architecture are not read."""
 
     proj_num_layer: Annotated[int, Field(ge=1, le=100)]

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from datmos.audiobox.saved import load_weights, make_model
+from datmos.audiobox.model_files import load_weights, make_model
 from datmos.audiobox.training_set import AudioStudy, read_clips, read_start
 from datmos.audiobox.waveforms import collate
 from datmos.audiobox.weights import Start

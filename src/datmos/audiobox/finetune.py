@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from datmos.audiobox.model import Inputs
-from datmos.audiobox.saved import load_weights, make_model
+from datmos.audiobox.model_files import load_weights, make_model
 from datmos.audiobox.settings import FinetuneParams
 from datmos.audiobox.waveforms import Waveforms, collate
 from datmos.audiobox.weights import Start
@@ -27,12 +27,12 @@ from datmos.core.seeding import derive_seed, torch_seed
 from datmos.core.settings import AdversaryParams
 from datmos.heads.interface import Head, error_spread
 from datmos.training.adversary import Adversary, adversary_columns
+from datmos.training.checkpoint import Resumable, checkpoint_path
 from datmos.training.classifier import DomainClassifier
 from datmos.training.curves import Curves
 from datmos.training.domain_labels import DomainLabels
-from datmos.training.keep import BestEpoch
+from datmos.training.kept_weights import BestEpoch
 from datmos.training.optimiser import Adam
-from datmos.training.resume import Resumable, checkpoint_path
 
 CODE = ("audio", "audiobox", "core", "heads", "training")  # packages that the result depends on
 # of finetune: what a result depends on, next to the strategy and the weights it starts from

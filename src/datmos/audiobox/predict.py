@@ -10,11 +10,11 @@ import torch
 from tqdm import tqdm
 
 from datmos.audiobox.model import AudioboxModel
-from datmos.audiobox.saved import load_model, load_recipe, load_weights, make_model
+from datmos.audiobox.model_files import load_model, load_recipe, load_weights, make_model
 from datmos.audiobox.settings import PublishedParams
 from datmos.audiobox.waveforms import Hearing, Waveforms, collate
 from datmos.audiobox.weights import WINDOW, load_published, pick_aspects
-from datmos.core.places import FINETUNED
+from datmos.core.paths import FINETUNED
 from datmos.core.predictions import prediction_table, same_for_every_seed
 
 AT_ONCE = 8  # files, and windows in the network; bounds memory, no score depends on it (but for rounding)

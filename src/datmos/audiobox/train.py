@@ -7,10 +7,10 @@ import pandas as pd
 import torch
 
 from datmos.audiobox.finetune import Clips, Finetuned, Finetuning
-from datmos.audiobox.saved import save_models
+from datmos.audiobox.model_files import save_models
 from datmos.audiobox.training_set import AudioStudy, read_clips, read_start
 from datmos.core.errors import DatmosError
-from datmos.core.files import replacing, write_csv
+from datmos.core.files import replacing_folder, write_csv
 from datmos.core.processes import Processes
 from datmos.training.domain_labels import match_domains
 
@@ -83,8 +83,7 @@ def finetune_strategy(
         "offset": study.audio.offset,
         "best_epochs": {str(seed): result.best_epoch for seed, result in results.items()},
     }
-    with replacing(models) as folder:
-        folder.mkdir()
+    with replacing_folder(models) as folder:
         save_models(folder, start.recipe, details, {seed: result.weights for seed, result in results.items()})
     write_csv(curves, every_seed.reset_index("seed"))
     for state in states:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datmos.audio.decode import read_excerpt
+from datmos.audio.excerpt import read_excerpt
 from datmos.audio.resample import resample
 from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import UnusableAudioError

@@ -11,10 +11,10 @@ from torch import Tensor
 from datmos.audiobox.convert import convert
 from datmos.audiobox.encoder_configs import check_family
 from datmos.audiobox.model import Shape
-from datmos.audiobox.saved import Recipe, check_fit, plain_config
+from datmos.audiobox.model_files import Recipe, check_fit, plain_config
 from datmos.core.errors import DatmosError, first_line
-from datmos.core.received import read_object
 from datmos.core.tensors import read_tensors
+from datmos.core.untrusted import read_object
 
 WINDOW = 10.0  # seconds that the published model hears at a time
 

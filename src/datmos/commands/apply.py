@@ -45,7 +45,8 @@ def apply_preset(preset: Path, params: Path) -> list[str]:
     Raises:
         DatmosError: a file can't be read, or the result is not valid; then ``params`` is left alone.
     """
-    from datmos.scoring.user_outputs import output_file, writing  # here: other commands do without pandas
+    from datmos.core.files import replacing  # here: other commands do without pandas
+    from datmos.scoring.user_outputs import output_file
 
     merged, changes = _read(params), _read(preset)
     lines = list(_merge(merged, changes, ""))
@@ -53,7 +54,7 @@ def apply_preset(preset: Path, params: Path) -> list[str]:
     _yaml.dump(merged, text)
     check_params(text.getvalue(), f"{params} with {preset}")
     if lines:
-        with writing(output_file(params, "")) as temporary:
+        with replacing(output_file(params, "")) as temporary:
             temporary.write_text(text.getvalue(), encoding="utf-8")
     return lines
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from datmos.core.errors import printable
-from datmos.core.places import EXPORTS
+from datmos.core.paths import EXPORTS
 
 
 def add_export(commands: Any) -> None:

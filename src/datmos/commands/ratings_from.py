@@ -25,9 +25,10 @@ def add_ratings_from(commands: Any) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     # here: other commands need no pandas
     from datmos.core.clips import SPLITS
+    from datmos.core.files import replacing
     from datmos.datasets.converters import convert
     from datmos.datasets.ratings import read_ratings
-    from datmos.scoring.user_outputs import output_file, writing
+    from datmos.scoring.user_outputs import output_file
 
     folder, corpus = arguments.folder, CORPORA[arguments.corpus]
     path = folder / "ratings.csv"
@@ -35,7 +36,7 @@ def _run(arguments: argparse.Namespace) -> None:
     table = convert(arguments.corpus, folder)
     if target.exists() and not arguments.force:
         raise DatmosError(f"{path} is there already; --force replaces it")
-    with writing(target) as temporary:
+    with replacing(target) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
         read_ratings(temporary, list(corpus.aspects))  # refuses what a run would refuse
     counts = table["split"].value_counts()

@@ -100,8 +100,8 @@ def _run(arguments: argparse.Namespace) -> None:
     if kind == "parquet" and arguments.output is None:
         raise DatmosError("--format parquet: can't be printed; give an --output FILE")
     # here: `datmos check` needs no PyTorch
-    from datmos.scoring.options import Options
-    from datmos.scoring.run import interrupted, score_to_file, score_to_stdout
+    from datmos.scoring.runs.command import interrupted, score_to_file, score_to_stdout
+    from datmos.scoring.runs.options import Options
 
     options = Options(
         inputs=arguments.inputs,
@@ -117,7 +117,7 @@ def _run(arguments: argparse.Namespace) -> None:
     )
     try:
         if arguments.ray:
-            from datmos.scoring.cluster import Cluster, score_on_ray
+            from datmos.scoring.runs.cluster import Cluster, score_on_ray
 
             cluster = Cluster(arguments.ray, arguments.actors, arguments.shard_clips)
             failed = score_on_ray(options, arguments.output, arguments.resume, cluster)
@@ -163,7 +163,7 @@ def _minimum(text: str) -> tuple[str, float]:
 
 def pick_model() -> str:
     """Choose the model when none is named, and say which."""
-    from datmos.core.places import MODELS, local_models
+    from datmos.core.paths import MODELS, local_models
     from datmos.params.schema import load_params
 
     known = local_models()

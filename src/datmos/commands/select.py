@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from datmos.core.errors import DatmosError, nearest
-from datmos.core.places import EMBEDDINGS, MANIFEST, METRICS
+from datmos.core.paths import EMBEDDINGS, MANIFEST, METRICS
 
 
 def add_select(commands: Any) -> None:
@@ -50,7 +50,7 @@ def _select(arguments: argparse.Namespace) -> None:
     from datmos.core.files import write_metrics
     from datmos.core.store import EmbeddingStore
     from datmos.params.schema import load_params
-    from datmos.training.strategy import Study
+    from datmos.training.train import Study
 
     params, name, criterion = load_params(), arguments.strategy, arguments.criterion
     if name not in params.strategies:

@@ -23,7 +23,7 @@ from datmos.domains.settings import RULES, DomainParams
 from datmos.evaluation.agreement import spearman
 from datmos.heads.predict import predict_clips
 from datmos.training.settings import StrategyParams
-from datmos.training.strategy import Study
+from datmos.training.train import Study
 
 MARGIN = 0.025  # of SRCC: what an adversary may cost
 

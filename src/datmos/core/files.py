@@ -1,6 +1,5 @@
 """Writing results: byte-deterministic, and never half written (a temporary name, then a rename)."""
 
-import glob
 import hashlib
 import json
 import math
@@ -16,48 +15,82 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+DIGITS = 9  # of the number of a process, at most
 SIGNIFICANT_DIGITS = 5  # in details, tables and plots: another machine's last bits must not make a diff
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of ``path`` (for a file or a folder); rename it when all went well.
+    """Yield an empty temporary file beside ``path``; it is renamed when all went well.
 
-    For what the pipeline names itself: a folder that is there is replaced by a folder, with all that is in it, and
-    a link by what is written. For a file that a person names there is `datmos.scoring.user_outputs`.
+    A file or a link of that name is replaced. A folder of that name stays, whatever happens meanwhile.
 
     Raises:
-        IsADirectoryError: a file was written, and there is a folder of that name.
+        OSError: the file can't be written, or there is a folder of that name.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(path)
-    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    temporary = _temporary_beside(path, folder=False)
+    # a new file, or none: a link of that name, put there by somebody else, is not followed
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
     try:
         yield temporary
-        if temporary.is_dir() and path.is_dir():  # it can't be renamed over one that has files: step aside first
-            path.replace(old)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
         temporary.replace(path)
     finally:
-        _remove(temporary)
-        _remove(old)
+        temporary.unlink(missing_ok=True)
 
 
-def temporary_beside(path: Path) -> Path:
-    """Return this process's name for ``path`` while it is written, and clear up after runs that were killed."""
-    _remove_leftovers(path)
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder; it is renamed to ``path`` when all went well.
+
+    A folder of that name, or a link to one, is replaced with all that is in it: only for folders that the pipeline
+    names itself, or whose content was looked at.
+
+    Raises:
+        OSError: the folder can't be written, or there is a file of that name.
+    """
+    with temporary_folder(path) as room:
+        fresh, old = room / "new", room / "old"
+        fresh.mkdir()
+        yield fresh
+        if path.is_dir():  # a folder can't be renamed over one that has files: that one steps aside first
+            path.replace(old)
+        try:
+            fresh.replace(path)
+        except OSError:
+            if old.exists():
+                old.replace(path)
+            raise
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``path``; it is removed afterwards."""
+    temporary = _temporary_beside(path, folder=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary_beside(path: Path, folder: bool) -> Path:
+    """Return this process's name for ``path`` while it is written; remove files, or folders, of killed runs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for beside in path.parent.iterdir():
+        number = beside.name.removeprefix(f".{path.name}.").removesuffix(".tmp")
+        if beside.name != f".{path.name}.{number}.tmp" or not number.isdecimal() or len(number) > DIGITS:
+            continue
+        if beside.is_symlink() or not (beside.is_dir() if folder else beside.is_file()):
+            continue  # only has such a name
+        if not _runs_elsewhere(int(number)):
+            with suppress(OSError):  # somebody else's: it is in nobody's way
+                shutil.rmtree(beside) if folder else beside.unlink()
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
-def _remove_leftovers(path: Path) -> None:
-    """Remove what runs that were killed while they wrote ``path`` have left beside it."""
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        pid, suffix = leftover.name.removeprefix(f".{path.name}.").rpartition(".")[::2]
-        if suffix in ("tmp", "old") and pid.isdigit() and not is_running_elsewhere(int(pid)):
-            with suppress(OSError):  # somebody else's: it is in nobody's way
-                _remove(leftover)
-
-
-def is_running_elsewhere(pid: int) -> bool:
+def _runs_elsewhere(pid: int) -> bool:
     """Tell whether a number is that of another process of this machine."""
     if pid == os.getpid():  # a run before had the number of this one, as is common in containers
         return False
@@ -68,13 +101,6 @@ def is_running_elsewhere(pid: int) -> bool:
     except PermissionError:  # somebody else's
         return True
     return True
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def remove_all_but(folder: Path, names: Collection[str]) -> None:

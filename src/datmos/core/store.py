@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from datmos.core.errors import DatmosError, listing
-from datmos.core.files import read_json, replacing, write_json, write_parquet
+from datmos.core.files import read_json, replacing_folder, write_json, write_parquet
 
 
 class EmbeddingStore:
@@ -132,8 +132,7 @@ def write_store(
     further = description["layers"][1:]
     names = {"0": "frames.npy", "statistics": "statistics.npy", "pooled": "pooled.npy"}
     names |= {str(index): f"frames_layer{layer}.npy" for index, layer in enumerate(further, start=1)}
-    with replacing(folder) as temporary, ExitStack() as opened:
-        temporary.mkdir()
+    with replacing_folder(folder) as temporary, ExitStack() as opened:
         files: dict[str, IO[bytes]] = {}
         first: dict[str, np.ndarray] = {}
         for clip_id, arrays in zip(clip_ids, clips, strict=True):

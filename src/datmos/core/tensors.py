@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from datmos.core.errors import DatmosError, listing
-from datmos.core.received import check_file
+from datmos.core.untrusted import check_file
 
 
 class TensorKind(NamedTuple):

@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
 
-from datmos.audio.decode import read_excerpt
+from datmos.audio.excerpt import read_excerpt
+from datmos.audio.open_file import unchanged
 from datmos.audio.settings import AudioParams
-from datmos.audio.source import unchanged
 from datmos.audio.unusable import UnusableAudioError
 from datmos.core.clips import SPLITS
 from datmos.core.errors import DatmosError, first_line, listing

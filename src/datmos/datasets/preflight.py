@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pandas as pd
 from tqdm import tqdm
 
-from datmos.audio.decode import read_excerpt
 from datmos.audio.decoders import open_sound
+from datmos.audio.excerpt import read_excerpt
 from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import UnusableAudioError
 from datmos.core.clips import SPLITS

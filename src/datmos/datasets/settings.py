@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from datmos.core.aspects import check_aspect_names
-from datmos.core.places import CORPUS
+from datmos.core.paths import CORPUS
 from datmos.core.registry import one_of
 from datmos.core.settings import Count, Float, Int, Name, Section, Seed
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from datmos.audio.open_file import unchanged
 from datmos.audio.settings import AudioParams
-from datmos.audio.source import unchanged
 from datmos.audio.unusable import UnusableAudioError
 from datmos.audio.waveform import load_clip
 from datmos.core.batch_size import BatchSize

@@ -10,8 +10,8 @@ from datmos.core.device import mixed_precision
 from datmos.core.predictions import prediction_table
 from datmos.core.store import EmbeddingStore
 from datmos.heads.interface import Encoded
+from datmos.heads.model_files import Models
 from datmos.heads.reader import EmbeddingReader
-from datmos.heads.saved import Models
 
 BATCH_SIZE = 64  # bounds memory; no score depends on it
 

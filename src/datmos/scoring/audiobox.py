@@ -15,17 +15,17 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from datmos.audiobox.model import AudioboxModel, count_frames, samples_of
-from datmos.audiobox.saved import Recipe, load_model, load_recipe, load_weights, make_model
+from datmos.audiobox.model_files import Recipe, load_model, load_recipe, load_weights, make_model
 from datmos.audiobox.waveforms import collate
 from datmos.audiobox.weights import WINDOW, load_published
 from datmos.core.files import file_digest
 from datmos.core.predictions import mix
-from datmos.core.received import Finite, Received, checked
 from datmos.core.settings import Name
+from datmos.core.untrusted import Finite, Untrusted, checked
 from datmos.embedding.encoders.onednn import use_onednn
 from datmos.heads.familiarity import Familiarity
-from datmos.scoring.config import LONGEST_WINDOW, Trust
 from datmos.scoring.model import WindowScores
+from datmos.scoring.trust import LONGEST_WINDOW, Trust
 from datmos.scoring.windows import Windowing
 
 MIN_SECONDS = 0.1
@@ -95,7 +95,7 @@ class AudioboxWindows:
         return min(window, max(int(samples_of(frames, self._config)), samples + self._config.conv_kernel[0]))
 
 
-class FinetunedConfig(Received):
+class FinetunedConfig(Untrusted):
     """What scoring needs of a fine-tuned model's config.json, besides its recipe."""
 
     strategy: Name

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from datmos.core.errors import DatmosError, first_line, nearest
-from datmos.core.places import MODEL_FOLDERS, MODELS, local_model, local_models
-from datmos.core.received import read_object
+from datmos.core.paths import MODEL_FOLDERS, MODELS, local_model, local_models
+from datmos.core.untrusted import read_object
 from datmos.scoring.audiobox import load_finetuned, load_meta
-from datmos.scoring.config import Trust
 from datmos.scoring.model import HeadsOnEncoder, WindowModel
+from datmos.scoring.trust import Trust
 
 # what only the config.json of this kind of model has; a new kind is a line here
 Loader = Callable[[Path, torch.device, Trust], Any]

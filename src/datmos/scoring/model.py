@@ -15,15 +15,15 @@ from datmos.core.device import mixed_precision
 from datmos.core.errors import DatmosError
 from datmos.core.predictions import mix
 from datmos.core.processes import ALONE
-from datmos.core.received import read_object
 from datmos.core.tensors import read_tensors
+from datmos.core.untrusted import read_object
 from datmos.embedding.clip_encoder import FLOAT16_MAX
 from datmos.embedding.encoders.interface import Encoder
 from datmos.embedding.encoders.precision import find_checked_encoder, make_test_clip
 from datmos.heads.familiarity import Familiarity, load_familiarity
 from datmos.heads.interface import as_read
-from datmos.heads.saved import load_models
-from datmos.scoring.config import Trust, encoder_params, read_config
+from datmos.heads.model_files import load_models
+from datmos.scoring.trust import Trust, encoder_params, read_config
 from datmos.scoring.windows import Windowing
 
 

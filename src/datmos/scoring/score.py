@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from datmos.audio.blocks import Blocks
-from datmos.audio.source import FileFacts
-from datmos.scoring.band import DOUBTFUL
+from datmos.audio.open_file import FileFacts
+from datmos.scoring.band_limit import DOUBTFUL
 from datmos.scoring.model import WindowModel
 from datmos.scoring.windows import Windows, combine, shares
 

@@ -65,7 +65,7 @@ class Scorer:
         aspects: names of the scores.
         scale: lowest and highest rating.
         encoder: the frozen model in it, or None.
-        models: its heads (`datmos.heads.saved.Models`), or None.
+        models: its heads (`datmos.heads.model_files.Models`), or None.
     """
 
     def __init__(self, model: WindowModel) -> None:

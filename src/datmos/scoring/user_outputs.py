@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from datmos.core.errors import DatmosError, printable
-from datmos.core.files import is_running_elsewhere
 
 KINDS = {
     stat.S_IFREG: "a file",
@@ -22,7 +21,6 @@ KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFLNK: "a link",
 }
-DIGITS = 9  # of the number of a process, at most
 NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # what file systems without locks answer
 
 
@@ -70,40 +68,6 @@ def own_file(path: Path) -> Path:
     if (kind := kind_of(path, follow=False)) not in (None, "a file"):
         raise DatmosError(f"{path}: is {kind}; datmos needs this name for a file of its own. Remove or rename it.")
     return path
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary file beside a file that a person named; it is renamed when all went well.
-
-    Unlike `datmos.core.files.replacing`, this never removes a folder, whatever happens meanwhile.
-
-    Raises:
-        OSError: the folder can't be written, or there is a folder of that name by now.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    # a new file, or none: a link of that name, put there by somebody else, is not followed
-    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Remove the files of runs that were killed while they wrote ``path``."""
-    for beside in path.parent.iterdir():
-        number = beside.name.removeprefix(f".{path.name}.").removesuffix(".tmp")
-        if beside.name != f".{path.name}.{number}.tmp" or not number.isdecimal() or len(number) > DIGITS:
-            continue
-        if kind_of(beside, follow=False) == "a file" and not is_running_elsewhere(int(number)):
-            with suppress(OSError):  # somebody else's: it is in nobody's way
-                beside.unlink()
 
 
 @contextmanager

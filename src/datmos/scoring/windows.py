@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datmos.audio.decode import SILENCE, Mixer, check_length
+from datmos.audio.excerpt import SILENCE, Mixer, check_length
 from datmos.audio.limits import check_format
 from datmos.audio.resample import StreamingResampler
 from datmos.audio.unusable import UnusableAudioError
-from datmos.scoring.band import Spectrum
+from datmos.scoring.band_limit import Spectrum
 
 
 class Windowing(NamedTuple):

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from datmos.core.errors import DatmosError
-from datmos.core.files import replacing, write_json, write_text
-from datmos.core.places import find_models
-from datmos.core.received import read_object
+from datmos.core.files import replacing_folder, write_json, write_text
+from datmos.core.paths import find_models
+from datmos.core.untrusted import read_object
 from datmos.heads.familiarity import load_familiarity, save_familiarity
-from datmos.heads.saved import Models, load_models, save_models
-from datmos.scoring.config import read_config
+from datmos.heads.model_files import Models, load_models, save_models
+from datmos.scoring.trust import read_config
 from datmos.scoring.user_outputs import output_folder
 from datmos.sharing.card import write_card
 from datmos.sharing.contents import Contents, describe_finetuned, describe_heads
@@ -62,8 +62,7 @@ def export_predictor(project: Path, name: str, output: Path, wishes: Wishes) -> 
     output = output_folder(output)
     _check_replaceable(output)
     provenance = describe_provenance(project, name, folder)
-    with replacing(output) as temporary:
-        temporary.mkdir()
+    with replacing_folder(output) as temporary:
         if (folder / CONFIG).is_file() and "extractor" in read_object(folder / CONFIG):
             contents, onnx = _copy_finetuned(folder, temporary, wishes, provenance["params"] or {}), None
         else:

@@ -21,7 +21,7 @@ from datmos.core.files import replacing
 from datmos.core.predictions import mix
 from datmos.core.seeding import derive_seed
 from datmos.heads.interface import Head, as_read
-from datmos.heads.saved import Models
+from datmos.heads.model_files import Models
 from datmos.scoring.extras import needs
 
 TOLERANCE = 1e-4  # absolute and relative, between ONNX Runtime and PyTorch

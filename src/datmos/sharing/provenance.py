@@ -13,7 +13,7 @@ import yaml
 
 from datmos.core.errors import DatmosError
 from datmos.core.files import read_json
-from datmos.core.places import DETAILS, PREDICTIONS
+from datmos.core.paths import DETAILS, PREDICTIONS
 
 COUNTED = ("clips", "excluded", "hours", "systems", "aspects")  # of manifest.json, for each split
 REPORTED_METRICS = ("mse", "srcc")

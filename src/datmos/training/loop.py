@@ -2,7 +2,7 @@
 
 All members of a training, the seeds of a strategy (and every K of the granularity ablation), are one batched model
 (`datmos.heads.stacked`). What a strategy is made of stands elsewhere: its head in `datmos.heads`, the terms of its
-loss in `datmos.training.objective`, which weights are kept in `datmos.training.keep`.
+loss in `datmos.training.objective`, which weights are kept in `datmos.training.kept_weights`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,16 +22,15 @@ from datmos.heads.interface import HeadOptions, error_spread
 from datmos.heads.reader import EmbeddingReader
 from datmos.heads.registry import HEADS
 from datmos.heads.stacked import member_state, stack
+from datmos.training.checkpoint import Resumable, Streams, checkpoint_path
 from datmos.training.curves import Curves
 from datmos.training.domain_labels import DomainLabels
 from datmos.training.erased import erased_directions
-from datmos.training.keep import make_keep
+from datmos.training.kept_weights import make_keep
 from datmos.training.losses import scale_of
 from datmos.training.objective import Batch, Setup, Term, make_terms
 from datmos.training.optimiser import Adam
-from datmos.training.resume import Resumable, checkpoint_path
 from datmos.training.settings import StrategyParams, TrainParams
-from datmos.training.stateful import Streams
 from datmos.training.task import Task
 
 CODE = ("core", "heads", "training")  # packages that the result depends on

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from datmos.audio.decode import read_excerpt
+from datmos.audio.excerpt import read_excerpt
 from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import UnusableAudioError
 from datmos.audio.waveform import load_clip

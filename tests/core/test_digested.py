@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from datmos.core.sealed import DamagedFileError, read_sealed, save_sealed
+from datmos.core.digested import DamagedFileError, read_digested, save_digested
 from datmos.core.tensors import save_tensors
 
 TENSORS = {
@@ -19,9 +19,9 @@ TENSORS = {
 
 def test_back_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "new" / "x.safetensors"
-    save_sealed(path, {"a": torch.ones(9)}, {})
-    save_sealed(path, TENSORS, {"epoch": "3"})
-    tensors, metadata = read_sealed(path)
+    save_digested(path, {"a": torch.ones(9)}, {})
+    save_digested(path, TENSORS, {"epoch": "3"})
+    tensors, metadata = read_digested(path)
     assert metadata == {"epoch": "3"}
     assert tensors.keys() == TENSORS.keys()
     for name, tensor in TENSORS.items():
@@ -33,7 +33,7 @@ def test_back_as_it_was(tmp_path: Path) -> None:
 def test_a_file_without_a_digest_is_not_believed(tmp_path: Path) -> None:
     save_tensors(tmp_path / "x.safetensors", TENSORS)
     with pytest.raises(DamagedFileError, match="does not match its digest"):
-        read_sealed(tmp_path / "x.safetensors")
+        read_digested(tmp_path / "x.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def test_a_file_without_a_digest_is_not_believed(tmp_path: Path) -> None:
 )
 def test_names_types_and_shapes_are_part_of_the_digest(tmp_path: Path, before: bytes, after: bytes) -> None:
     path = tmp_path / "x.safetensors"
-    save_sealed(path, TENSORS, {})
+    save_digested(path, TENSORS, {})
     content = path.read_bytes()
     assert content.count(before) == 1
     path.write_bytes(content.replace(before, after))
     with pytest.raises(DamagedFileError, match="does not match its digest"):
-        read_sealed(path)
+        read_digested(path)

@@ -11,13 +11,13 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datmos.audio.source import file_facts
+from datmos.audio.open_file import file_facts
 from datmos.core.aspects import check_aspect_names
 from datmos.core.errors import DatmosError, printable
-from datmos.scoring.inputs import ListedClip
+from datmos.core.files import replacing
+from datmos.scoring.runs.inputs import ListedClip
 from datmos.scoring.score import Failure, Score
 from datmos.scoring.scorer import Scorer
-from datmos.scoring.user_outputs import writing
 
 DECIMALS = 5  # of rating points
 ROW_GROUP = 10_000  # rows written to parquet at once: bounds memory
@@ -122,7 +122,7 @@ class CsvLines:
 def write_rows(path: Path, kind: str, rows: Iterable[Row], layout: Layout) -> None:
     """Write a file of rows, "jsonl", "csv" or "parquet"; whole or not at all, in a memory that does not grow."""
     schema = layout.schema()
-    with writing(path) as temporary:
+    with replacing(path) as temporary:
         if kind == "parquet":
             with pq.ParquetWriter(temporary, schema, compression="zstd", version="2.6") as writer:
                 rows = iter(rows)

@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from datmos.core.errors import DatmosError
 from datmos.core.files import write_json
-from datmos.scoring.options import Options, check_aspects, hop_of, score_clips
-from datmos.scoring.rows import Layout, Row, write_rows
+from datmos.scoring.runs.options import Options, check_aspects, hop_of, score_clips
+from datmos.scoring.runs.rows import Layout, Row, write_rows
+from datmos.scoring.runs.shards import Sharding
+from datmos.scoring.runs.tally import Tally
 from datmos.scoring.scorer import Scorer, load
-from datmos.scoring.shards import Sharding
-from datmos.scoring.tally import Tally
 
 
 class ShardScorer:

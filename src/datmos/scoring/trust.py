@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from datmos.audio.settings import AudioParams
 from datmos.core.errors import DatmosError
-from datmos.core.received import Received, Size, Text, checked, read_object
 from datmos.core.settings import Name
+from datmos.core.untrusted import Size, Text, Untrusted, checked, read_object
 from datmos.embedding.settings import EncoderParams
 from datmos.heads.familiarity import FILE
 
@@ -24,7 +24,7 @@ class Trust(NamedTuple):
     paths: bool = False  # name an encoder that lies outside of its own folder
 
 
-class StoredEncoder(Received):
+class StoredEncoder(Untrusted):
     """What the heads were trained on."""
 
     name: Text
@@ -34,7 +34,7 @@ class StoredEncoder(Received):
     frames: Size
 
 
-class StrategyConfig(Received):
+class StrategyConfig(Untrusted):
     """What scoring needs of a strategy's config.json, besides its heads."""
 
     strategy: Name

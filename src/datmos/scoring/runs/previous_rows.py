@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datmos.core.errors import printable
-from datmos.scoring.inputs import ListedClip
-from datmos.scoring.lists import unlimited_csv
-from datmos.scoring.rows import ROW_GROUP, Layout, Row
+from datmos.scoring.runs.inputs import ListedClip
+from datmos.scoring.runs.lists import unlimited_csv
+from datmos.scoring.runs.rows import ROW_GROUP, Layout, Row
 
 FILE = "file"  # in rows of a run that goes on: the clip's identity, which its name is not
 # what reading may end in, whatever is in the file
@@ -60,7 +60,7 @@ def current_rows(
 
 
 def read_rows(path: Path, kind: str) -> Iterator[Row | None]:
-    """Read what `datmos.scoring.rows.write_rows` wrote; None stands for rows that can't be read."""
+    """Read what `datmos.scoring.runs.rows.write_rows` wrote; None stands for rows that can't be read."""
     read = {"parquet": _read_parquet, "csv": _read_csv, "jsonl": _read_json_lines}[kind]
     try:
         for row in read(path):

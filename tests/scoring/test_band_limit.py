@@ -5,7 +5,7 @@ import pytest
 import torch
 import torchaudio
 
-from datmos.scoring.band import Spectrum
+from datmos.scoring.band_limit import Spectrum
 
 RATE = 16_000
 

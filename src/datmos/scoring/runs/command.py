@@ -1,8 +1,8 @@
 """A run of `datmos score`: from clips to rows on standard output, or in a file that can be gone on with.
 
-With a file, every row is written to ``<file>.partial`` as soon as its clip is scored (`datmos.scoring.partial`).
-The file itself is made from it at the end, in the order of the clips. So a run that is killed loses what was in
-work and no more.
+With a file, every row is written to ``<file>.partial`` as soon as its clip is scored
+(`datmos.scoring.runs.partial`). The file itself is made from it at the end, in the order of the clips. So a run
+that is killed loses what was in work and no more.
 """
 
 import os
@@ -15,12 +15,12 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from datmos.core.errors import DatmosError, printable
-from datmos.scoring.inputs import ListedClip, by_file, find_clips
-from datmos.scoring.options import Options, check_aspects, hop_of, score_clips
-from datmos.scoring.partial import Partial, partial_of
-from datmos.scoring.rows import CsvLines, Layout, Row, json_line, write_rows
+from datmos.scoring.runs.inputs import ListedClip, by_file, find_clips
+from datmos.scoring.runs.options import Options, check_aspects, hop_of, score_clips
+from datmos.scoring.runs.partial import Partial, partial_of
+from datmos.scoring.runs.rows import CsvLines, Layout, Row, json_line, write_rows
+from datmos.scoring.runs.tally import Tally
 from datmos.scoring.scorer import Scorer, load
-from datmos.scoring.tally import Tally
 from datmos.scoring.user_outputs import locked, output_file
 
 

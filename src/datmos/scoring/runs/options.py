@@ -5,7 +5,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from datmos.core.errors import DatmosError, nearest
-from datmos.scoring.inputs import ListedClip
+from datmos.scoring.runs.inputs import ListedClip
 from datmos.scoring.score import Failure, Score
 from datmos.scoring.scorer import Scorer
 

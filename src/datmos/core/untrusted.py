@@ -19,7 +19,7 @@ Few = Annotated[int, Field(ge=1, le=1000)]  # layers, members, ...: what a loop 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class Received(BaseModel):
+class Untrusted(BaseModel):
     """Part of such a file: values are taken as they are or refused; keys that are not known are left alone."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
@@ -60,7 +60,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def checked(kind: type[Kind] | Any, path: Path | str, content: Any) -> Kind:
-    """Return the content of a file as ``kind``, a `Received` or any type with pydantic's annotations.
+    """Return the content of a file as ``kind``, a `Untrusted` or any type with pydantic's annotations.
 
     Raises:
         DatmosError: it is something else; the message says where, and what was found.

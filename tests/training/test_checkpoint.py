@@ -9,12 +9,11 @@ import torch
 
 import datmos.audiobox.finetune
 import datmos.training.loop
+from datmos.core.digested import save_digested
 from datmos.core.errors import DatmosError
-from datmos.core.sealed import save_sealed
+from datmos.training.checkpoint import Resumable, Streams, checkpoint_path, load_checkpoint, save_checkpoint
 from datmos.training.curves import Curves
 from datmos.training.optimiser import Adam
-from datmos.training.resume import Resumable, checkpoint_path, load_checkpoint, save_checkpoint
-from datmos.training.stateful import Streams
 from helpers.imports import closure_of, package_of
 
 
@@ -214,7 +213,7 @@ def test_a_checkpoint_with_other_tensors_is_not_taken_up(
     tensors |= {name: value} if value is not None else {}
     if value is None:
         del tensors[name]
-    save_sealed(PLACE, tensors, {"epoch": "1"})
+    save_digested(PLACE, tensors, {"epoch": "1"})
     assert_starts_anew(capsys, reason)
 
 
@@ -252,7 +251,7 @@ def test_a_checkpoint_that_cannot_be_written_keeps_the_one_before(monkeypatch: p
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("datmos.core.sealed.save_tensors", full)
+    monkeypatch.setattr("datmos.core.digested.save_tensors", full)
     words = (
         r"x\.safetensors: the checkpoint of epoch 2 can't be written \(No space left on device\).*space on the disk"
     )

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from datmos.training.keep import BestEpoch, Keep, MeanOfLast, make_keep
+from datmos.training.kept_weights import BestEpoch, Keep, MeanOfLast, make_keep
 
 
 def weights(value: float) -> dict[str, torch.Tensor]:

@@ -13,8 +13,8 @@ from datmos.audiobox.encoder_configs import check_configs
 from datmos.audiobox.model import AudioboxModel, Shape
 from datmos.core.errors import DatmosError, first_line
 from datmos.core.files import write_json
-from datmos.core.received import Finite, Received, Text, checked, read_object
 from datmos.core.tensors import TensorKind, kinds_of, read_tensors, save_tensors
+from datmos.core.untrusted import Finite, Text, Untrusted, checked, read_object
 
 UNSAVED = ("_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype")  # where it came from
 
@@ -27,7 +27,7 @@ class Recipe(NamedTuple):
     extractor: Any  # transformers' feature extractor, which makes the encoder's inputs
 
 
-class ShapeConfig(Received, extra="forbid"):
+class ShapeConfig(Untrusted, extra="forbid"):
     """`Shape` as JSON."""
 
     aspects: Annotated[list[Text], Field(min_length=1, max_length=100)]
@@ -37,7 +37,7 @@ class ShapeConfig(Received, extra="forbid"):
     normalise: bool
 
 
-class SavedConfig(Received):
+class SavedConfig(Untrusted):
     """What a model is made from, as config.json has it."""
 
     model: ShapeConfig

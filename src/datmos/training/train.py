@@ -11,13 +11,13 @@ from torch import Tensor
 
 from datmos.core.device import pick_device
 from datmos.core.errors import DatmosError
-from datmos.core.files import replacing, write_csv
+from datmos.core.files import replacing_folder, write_csv
 from datmos.core.registry import find
 from datmos.core.store import EmbeddingStore, batched
 from datmos.heads.familiarity import fit_familiarity, save_familiarity
 from datmos.heads.interface import HeadOptions, Reads
+from datmos.heads.model_files import save_models
 from datmos.heads.registry import HEADS
-from datmos.heads.saved import save_models
 from datmos.training.domain_labels import match_domains, of_members
 from datmos.training.loop import Split, Trained, Training
 from datmos.training.settings import StrategyParams, TrainParams
@@ -58,8 +58,8 @@ def train_strategy(
         strategy: its entry in params.yaml.
         domains: table of the train clips: clip_id, and a column of labels for each adversary.
         details: what the models' config.json has to say besides: all that is needed to score audio with them.
-        models: folder to write, as `datmos.heads.saved.save_models` does, and where the train clips lie among all
-            sound (`datmos.heads.familiarity`).
+        models: folder to write, as `datmos.heads.model_files.save_models` does, and where the train clips lie among
+            all sound (`datmos.heads.familiarity`).
         curves: CSV to write, by seed: per epoch task loss and validation loss (of the strategy's task loss),
             adversarial loss (nats) and domain accuracy (0..1) on the train clips.
 
@@ -76,8 +76,7 @@ def train_strategy(
     store, manifest = study.store, study.manifest
     rows = {split: store.rows(clips["clip_id"]) for split, clips in manifest.groupby("split")}
     familiarity = fit_familiarity(store.pooled[rows["train"]], store.pooled[rows["valid"]])
-    with replacing(models) as folder:
-        folder.mkdir()
+    with replacing_folder(models) as folder:
         save_familiarity(folder, familiarity)
         save_models(folder, config, {seed: result.weights for seed, result in trained.items()})
     write_csv(curves, every_seed.reset_index("seed"))

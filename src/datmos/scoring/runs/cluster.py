@@ -1,7 +1,7 @@
 """Scoring a parquet manifest with Ray Data, on the cores of this machine or on many machines.
 
-The manifest is cut into shards (`datmos.scoring.shards`). Ray Data maps them over a pool of actors, each with a
-model of its own; it starts an actor again that was lost, with its shard. All machines see the same files.
+The manifest is cut into shards (`datmos.scoring.runs.shards`). Ray Data maps them over a pool of actors, each with
+a model of its own; it starts an actor again that was lost, with its shard. All machines see the same files.
 """
 
 import logging
@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from datmos.core.errors import DatmosError
-from datmos.core.places import local_model
+from datmos.core.paths import local_model
 from datmos.scoring.extras import needs
-from datmos.scoring.options import Options
-from datmos.scoring.shard_scorer import ShardScorer
-from datmos.scoring.shards import LOCK, Sharding, check_folder, claim_output, cut_manifest
-from datmos.scoring.tally import Tally
+from datmos.scoring.runs.options import Options
+from datmos.scoring.runs.shard_scorer import ShardScorer
+from datmos.scoring.runs.shards import LOCK, Sharding, check_folder, claim_output, cut_manifest
+from datmos.scoring.runs.tally import Tally
 from datmos.scoring.user_outputs import locked, output_folder
 
 

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from datmos.scoring.earlier import FILE, current_rows
-from datmos.scoring.inputs import ListedClip
-from datmos.scoring.rows import Layout, Row, json_line
-from datmos.scoring.user_outputs import own_file, writing
+from datmos.core.files import replacing
+from datmos.scoring.runs.inputs import ListedClip
+from datmos.scoring.runs.previous_rows import FILE, current_rows
+from datmos.scoring.runs.rows import Layout, Row, json_line
+from datmos.scoring.user_outputs import own_file
 
 
 def partial_of(output: Path) -> Path:
@@ -37,7 +38,7 @@ class Partial:
 
         ``clips``: those of the run, by identity.
         """
-        with writing(self.path) as fresh, fresh.open("wb") as file:
+        with replacing(self.path) as fresh, fresh.open("wb") as file:
             for path, own_kind in ((self.path, "jsonl"), (output, kind)):
                 if not path.is_file():
                     continue

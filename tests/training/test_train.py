@@ -11,17 +11,16 @@ import torch
 from datmos.core.erasure import domain_directions
 from datmos.core.errors import DatmosError
 from datmos.heads.interface import as_read
+from datmos.heads.model_files import load_models
 from datmos.heads.predict import features_of_clips, predict_clips
 from datmos.heads.registry import ERASABLE
-from datmos.heads.saved import load_models
 from datmos.params.schema import Params
 from datmos.training.domain_labels import match_domains
 from datmos.training.loop import Split
 from datmos.training.losses import RatingScale, gaussian_nll
 from datmos.training.settings import StrategyParams
-from datmos.training.strategy import Member, channel_statistics, select_split, train_members, train_strategy
-from helpers.made_up_task import DIMENSION, PLAIN, params
-from helpers.study import study_of
+from datmos.training.train import Member, channel_statistics, select_split, train_members, train_strategy
+from helpers.made_up_task import DIMENSION, PLAIN, params, study_of
 
 CPU = torch.device("cpu")
 RATINGS = RatingScale(torch.zeros(2), torch.ones(2), 1.0, 10.0)

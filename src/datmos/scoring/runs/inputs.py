@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple
 
 from datmos.core.errors import DatmosError, listing
 from datmos.datasets.audio_finder import audio_below
-from datmos.scoring.lists import LISTS, Entry, read_list, text_entries
+from datmos.scoring.runs.lists import LISTS, Entry, read_list, text_entries
 
 
 class ListedClip(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from datmos.training.stateful import under
+from datmos.training.checkpoint import under
 
 
 class Keep(ABC):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from datmos.core.files import temporary_beside
+from datmos.core.files import temporary_folder
 from datmos.core.tensors import save_tensors
 
 DIGEST = "digest"  # its name in the metadata
@@ -21,28 +20,24 @@ class DamagedFileError(Exception):
     """A file's content is not what was written into it; the message is a reason, without the file's name."""
 
 
-def save_sealed(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+def save_digested(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write tensors and metadata in place of what is there; a kill leaves one of the two.
 
     Raises:
         OSError: the file can't be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # a folder, because safetensors writes under a name of its own, and leaves that file behind when it is killed
-    folder = temporary_beside(path)
-    try:
-        folder.mkdir()
-        save_tensors(folder / path.name, content, {**metadata, DIGEST: _digest(content, metadata)})
+    with temporary_folder(path) as folder:
+        try:
+            save_tensors(folder / path.name, content, {**metadata, DIGEST: _digest(content, metadata)})
+        except SafetensorError as error:  # what it makes of an OSError
+            raise OSError(str(error)) from None
         (folder / path.name).replace(path)
-    except SafetensorError as error:  # what it makes of an OSError
-        raise OSError(str(error)) from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-def read_sealed(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read what `save_sealed` wrote: tensors and metadata.
+def read_digested(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read what `save_digested` wrote: tensors and metadata.
 
     Raises:
         DamagedFileError: the file is cut, or any of its content was changed.

@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 
 from datmos.core.errors import DatmosError
 from datmos.core.files import file_digest, read_json, write_json
-from datmos.scoring.inputs import ListedClip, locate
-from datmos.scoring.lists import WANTED, Entry, column_entries
-from datmos.scoring.options import Options
+from datmos.scoring.runs.inputs import ListedClip, locate
+from datmos.scoring.runs.lists import WANTED, Entry, column_entries
+from datmos.scoring.runs.options import Options
 
 RUN, DONE, LOCK = "_run.json", "_done", "_lock"  # names that readers of a folder of parquet files pass over
 

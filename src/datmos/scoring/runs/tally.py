@@ -3,7 +3,7 @@
 import sys
 
 from datmos.core.errors import listing, printable
-from datmos.scoring.rows import Row
+from datmos.scoring.runs.rows import Row
 
 
 class Tally:

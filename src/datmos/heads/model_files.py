@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from datmos.core.files import write_json
-from datmos.core.received import Few, Finite, Received, Size, Text, checked, read_object
 from datmos.core.registry import find, one_of
 from datmos.core.tensors import kinds_of, read_tensors, save_tensors
+from datmos.core.untrusted import Few, Finite, Size, Text, Untrusted, checked, read_object
 from datmos.heads.interface import Head, HeadOptions
 from datmos.heads.registry import HEADS
 from datmos.heads.stacked import stack
@@ -19,7 +19,7 @@ from datmos.heads.stacked import stack
 Aspects = Annotated[list[Text], Field(min_length=1, max_length=100)]
 
 
-class HeadConfig(Received, extra="forbid"):
+class HeadConfig(Untrusted, extra="forbid"):
     """`HeadOptions` as JSON."""
 
     dimension: Size
@@ -32,7 +32,7 @@ class HeadConfig(Received, extra="forbid"):
     widths: Annotated[list[Size], Field(max_length=10)]
 
 
-class ModelsConfig(Received):
+class ModelsConfig(Untrusted):
     """What reading the heads of one strategy needs of their config.json."""
 
     kind: Annotated[str, one_of(HEADS)]
