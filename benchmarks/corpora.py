@@ -20,7 +20,8 @@ import pandas as pd
 import yaml
 
 from datmos.ablations.trial import train_trials
-from datmos.comparison.significance import LOWER_IS_BETTER, compare_strategies
+from datmos.comparison.significance import compare_strategies
+from datmos.comparison.summaries import LOWER_IS_BETTER
 from datmos.core.clips import predicted_clips
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from datmos.comparison.summaries import (
-    backbone_rows,
+    ceiling_gaps,
     chart_rows,
     common_ground,
     comparison_rows,
+    difference_rows,
     training_rows,
 )
 from datmos.core.errors import DatmosError
@@ -29,7 +30,6 @@ def scores(mse, srcc):
         "shortcut": {
             "error_eta2_source": summary(*srcc),
             "signature_sensitivity": summary(*mse),
-            "signature_offset": {"x": summary(*mse)},
         },
         "true": {"system": level},
     }
@@ -69,7 +69,6 @@ def test_rows_are_long_form(metrics):
         ["shortcut", "signature_sensitivity"],
         ["shortcut", "mse_true"],
         ["shortcut", "srcc_true"],
-        ["signature x", "offset"],
     ]
     assert rows.iloc[0, 4:].tolist() == pytest.approx([2.0, 1.0, 1.0])
 
@@ -109,16 +108,30 @@ def test_training_rows_are_means_over_seeds() -> None:
     assert rows["adversarial_gradient"].isna().tolist() == [True, True, False, False]
 
 
-def test_each_backbone_is_set_beside_its_own_baseline():
+def test_strategies_are_set_beside_their_own_baseline():
     def found(difference):
         numbers = {"difference": difference, "low": -1.0, "high": None, "separable": difference < 0}
-        return {"PQ": {"dat": {"mse": numbers, "srcc": numbers}}}
+        return {"mse": numbers | {"smallest_detectable": 0.125}, "srcc": numbers | {"smallest_detectable": None}}
 
-    against = {"plain": found(-0.5), "tuned_plain": {"PQ": {"tuned_dat": found(0.25)["PQ"]["dat"]}}}
-    rows = backbone_rows(against, {"plain": ["dat"], "tuned_plain": ["tuned_dat"]}, ["PQ"])
+    against = {"plain": {"PQ": {"dat": found(-0.5)}}, "tuned_plain": {"PQ": {"tuned_dat": found(0.25)}}}
+    ensembles = {"plain": 1.0, "dat": 0.25, "tuned_plain": 2.0, "tuned_dat": 4.0}
+    metrics = {
+        name: {"PQ": {"system": {metric: {"mean": 9.0, "ensemble": value} for metric in ("mse", "srcc")}}}
+        for name, value in ensembles.items()
+    }
+    rows = difference_rows(against, metrics, {"plain": ["dat"], "tuned_plain": ["tuned_dat"]}, ["PQ"])
     assert rows["baseline"].tolist() == ["plain"] * 2 + ["tuned_plain"] * 2
     assert rows["strategy"].tolist() == ["dat"] * 2 + ["tuned_dat"] * 2
     assert rows["metric"].tolist() == ["mse", "srcc"] * 2
     assert rows["difference"].tolist() == [-0.5, -0.5, 0.25, 0.25]
+    assert rows["ensemble"].tolist() == [-0.75, -0.75, 2.0, 2.0]
     assert rows["separable"].tolist() == [True, True, False, False]
     assert rows["high"].isna().all()
+    assert rows["detectable"].isna().tolist() == [False, True] * 2
+
+
+def test_ceilings_are_told_from_the_baseline():
+    metrics = {"plain": {"PQ": {"system": {"mse": {"mean": 1.0}, "srcc": {"mean": None}}}}}
+    gaps = ceiling_gaps({"PQ": {"system": {"mse": 0.25, "srcc": 0.9}}}, metrics, "plain", ["PQ"])
+    assert gaps[("PQ", "mse")] == -0.75
+    assert math.isnan(gaps[("PQ", "srcc")])

@@ -31,7 +31,7 @@ def test_a_fresh_run_writes_everything(built: Project) -> None:
     for name in STRATEGIES:
         assert {f"data/models/{name}/seed_0.safetensors", f"data/models/{name}/seed_1.safetensors"} <= written
         assert {f"data/predictions/{name}.parquet", f"data/h/{name}.npz", f"data/curves/{name}.csv"} <= written
-    pictures = ["comparison", "umap_dat_source", "terrain", "planted", "signatures", "granularity"]
+    pictures = ["forest", "umap_dat_source", "terrain", "planted", "slopes", "granularity"]
     assert {f"plots/figures/{name}.png" for name in pictures} <= written
     manifest = pd.read_parquet(project.folder / "data/manifest.parquet")
     expected = {"train": 24, "valid": 12, "eval": 6, "counterfactual": 18}
@@ -45,7 +45,7 @@ def test_a_fresh_run_writes_everything(built: Project) -> None:
     assert "| signature_sensitivity |" in shortcuts
     assert shortcuts.count("| dat_source |") == 2
     report = (project.folder / "plots/report.html").read_text()
-    assert "lowers" in report or "is not separable from" in report
+    assert "separably better than baseline in" in report or "does not show that any strategy" in report
     assert report.count("data:image/png;base64,") == 10
     assert project.run("git", "status", "--porcelain").stdout == ""
     scores = json.loads((project.folder / "metrics/scores.json").read_text())
@@ -302,7 +302,7 @@ def test_ratings_of_ones_own_with_hostile_files_among_them(project: Project, tmp
     assert "error_eta2_source" in scores["LQO"]["shortcut"]
     assert "signature_sensitivity" not in scores["LQO"]["shortcut"]  # no counterfactual clips, no such metric
     assert "true" not in scores["LQO"]
-    assert (project.folder / "plots/figures/signatures.png").is_file()  # and no failure for want of them
+    assert (project.folder / "plots/figures/slopes.png").is_file()  # and no failure for want of them
 
 
 def test_the_papers_lists_without_audio_say_what_is_missing(project: Project, shared: Path) -> None:

@@ -136,6 +136,9 @@ def write_run(folder: Path) -> None:
         ground = {"systems": 36, "clips": 216, "seeds": [3, 4]}
         shortcut = {"shortcut_slope": {"mean": slope}}
         strategies[name] = {"PQ": {"evaluated_on": ground, "system": system, "shortcut": shortcut}}
+    against_ridge = {
+        name: {"mse": difference(0.125, 0.875), "srcc": difference(None, None)} for name in ("plain", "dat")
+    }
     intervals = {"mse": {"low": 0.375, "high": 1.5}, "srcc": {"low": 0.25, "high": 0.75}}
     best = {
         "mse": {"strategy": "dat", "p_holm": 0.03125, "separable": True},
@@ -149,7 +152,11 @@ def write_run(folder: Path) -> None:
         "significance": {
             "scores": {"PQ": dict.fromkeys(strategies, intervals)},
             "best": {"PQ": best},
-            "against": {"plain": {"PQ": against_plain}, "dat": {"PQ": against_dat}},
+            "against": {
+                "plain": {"PQ": against_plain},
+                "dat": {"PQ": against_dat},
+                "ridge": {"PQ": against_ridge},
+            },
         },
         "manifest": {
             split: {"clips": 8, "excluded": 1, "hours": 0.5, "sources": {"a": 8}, "systems": 2}
@@ -172,11 +179,11 @@ def write_run(folder: Path) -> None:
         path = folder / "data/details" / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
-    for table in ("table1", "agreement", "within", "significance", "shortcuts", "uncertainty", "probes"):
+    for table in ("table1", "summary", "agreement", "within", "significance", "shortcuts", "uncertainty", "probes"):
         path = folder / "metrics/tables" / f"{table}.md"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"About {table}.\n\n| A & B | x |\n| :--- | ---: |\n| 1 | **2** |\n")
-    pictures = "comparison errors granularity calibration training composition terrain planted signatures"
+    pictures = "forest errors granularity calibration training composition terrain planted slopes"
     for name in [*(f"figures/{name}" for name in pictures.split()), "figures/umap_plain"]:
         path = folder / "plots" / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

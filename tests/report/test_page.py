@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from datmos.comparison.rivals import find_rivals
 from datmos.params.schema import Params
 from datmos.report.page import PICTURES, TABLES, build_report
+from datmos.report.summary import Findings, Numbers
 from helpers.finished_run import PNG, write_run
 from helpers.places import REPOSITORY
 
@@ -29,7 +31,9 @@ def write_page(folder: Path) -> str:
     write_run(folder)
     raw["encoder"] |= {"kind": "transformers", "model": "<model>"}
     raw["embed"]["launcher"] = "somewhere"
-    return build_report(Params.model_validate(raw), folder / "data/details", folder / "metrics", folder / "plots")
+    params = Params.model_validate(raw)
+    findings = Findings(Numbers(folder / "data/details"), ["PQ"], find_rivals(params), "plain")
+    return build_report(params, findings, folder / "data/details", folder / "metrics", folder / "plots")
 
 
 class Links(HTMLParser):
@@ -62,11 +66,12 @@ def test_it_loads_nothing_from_elsewhere_and_is_well_formed(page: str) -> None:
 def test_it_has_every_picture_table_and_setting(page: str) -> None:
     pictures = re.findall(r'base64,([^"]+)"', page)
     assert [base64.b64decode(data) for data in pictures] == [
-        PNG + name.encode() for name in [*(f"figures/{name}" for name in PICTURES), "figures/umap_plain"]
+        PNG + name.encode()
+        for name in [*(f"figures/{name}" for name in ("forest", *PICTURES)), "figures/umap_plain"]
     ]
-    for name in TABLES.values():
+    for name in ("table1", "summary", *TABLES.values()):
         assert f"<p>About {name}.</p>" in page
-    assert page.count("<strong>2</strong>") == len(TABLES)
+    assert page.count("<strong>2</strong>") == len(TABLES) + 2  # and Table I, and the summary
     assert "<td>dat</td><td>source</td><td>0.375</td>" in page
     assert "model: &lt;model&gt;" in page
     assert "lambda: 0.375" in page
@@ -75,7 +80,7 @@ def test_it_has_every_picture_table_and_setting(page: str) -> None:
     assert "torch 2" in page
     assert "simulated" in page
     assert "dat</td>" in page
-    assert "dat lowers PQ MSE by <data" in page
+    assert "dat is separably better than plain in 1 of 2 comparisons: PQ MSE <data" in page
 
 
 def test_it_is_the_same_every_time(page: str, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
+from datmos.comparison.rivals import find_rivals
 from datmos.params.schema import Params
 from datmos.report.page import build_report
+from datmos.report.summary import Findings, Numbers
 from datmos.report.tables import agreement_table, significance_table, within_table
 from helpers.finished_run import write_run
 from helpers.hostile_names import HOSTILE, Seen, shown
@@ -40,7 +42,9 @@ def report(folder: Path) -> str:
     raw["encoder"] |= {"kind": "transformers", "model": HOSTILE[0]}
     raw["evaluate"] = {"baseline": "plain", "references": ["ridge"]}
     raw["granularity"]["strategies"], raw["umap"]["strategies"] = [], ["plain"]
-    return build_report(Params.model_validate(raw), folder / "data/details", folder / "metrics", folder / "plots")
+    params = Params.model_validate(raw)
+    findings = Findings(Numbers(folder / "data/details"), ["PQ"], find_rivals(params), "plain")
+    return build_report(params, findings, folder / "data/details", folder / "metrics", folder / "plots")
 
 
 def test_no_tag_comes_from_data_and_every_table_has_its_cells(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
+from datmos.comparison.summaries import LOWER_IS_BETTER
 from datmos.core.clips import single_ratings
 from datmos.core.seeding import derive_seed
 from datmos.evaluation.agreement import ranks, spearman, system_means
@@ -29,7 +30,6 @@ def mse(predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
 
 
 TESTED_METRICS: dict[str, Metric] = {"mse": mse, "srcc": spearman}
-LOWER_IS_BETTER = ("mse",)
 
 
 def t_test(predicted: np.ndarray, baseline: np.ndarray, actual: np.ndarray) -> float:

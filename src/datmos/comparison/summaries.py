@@ -13,6 +13,7 @@ import pandas as pd
 from datmos.core.errors import DatmosError
 
 COMPARED = ("mse", "srcc")
+LOWER_IS_BETTER = ("mse",)
 # column of the shortcut table -> where its summary is, in what evaluate_predictions returned for an aspect
 SHORTCUT_METRICS = {
     "error_eta2_category": ("shortcut", "error_eta2_category"),
@@ -60,8 +61,7 @@ def comparison_rows(metrics: Metrics, aspects: Sequence[str]) -> pd.DataFrame:
     """List all results in long form: ``strategy, aspect, level, metric, mean, std, ensemble``.
 
     ``level`` is ``system``, ``utterance``; ``system within <category>`` and ``system within groups``
-    (`datmos.evaluation.split_groups`); ``shortcut`` with those of the `SHORTCUT_METRICS` that are known; and
-    ``signature <source>`` with the ``offset`` of predictions under that source's signature.
+    (`datmos.evaluation.split_groups`); and ``shortcut`` with those of the `SHORTCUT_METRICS` that are known.
     """
     rows = [
         (strategy, aspect, level, metric, *(number(summary[key]) for key in ("mean", "std", "ensemble")))
@@ -82,8 +82,6 @@ def _summaries(scores: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[st
     yield "system within groups", "srcc", scores["groups"]["srcc_within_groups"]
     for name, summary in shortcut_summaries(scores):
         yield "shortcut", name, summary
-    for source, summary in scores["shortcut"].get("signature_offset", {}).items():
-        yield f"signature {source}", "offset", summary
 
 
 def chart_rows(scores: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> pd.DataFrame:
@@ -104,26 +102,46 @@ def mean_curve(curves: pd.DataFrame) -> pd.DataFrame:
     return curves.drop(columns="seed").groupby("epoch", as_index=False).mean()
 
 
-def backbone_rows(
-    against: Mapping[str, Any], backbones: Mapping[str, Sequence[str]], aspects: Sequence[str]
+def difference_rows(
+    against: Mapping[str, Any], metrics: Metrics, rivals: Mapping[str, Sequence[str]], aspects: Sequence[str]
 ) -> pd.DataFrame:
-    """List what each backbone's strategies differ by from its own baseline.
+    """List what strategies differ by from their baseline, system level.
 
     Args:
         against: that entry of data/details/significance.json.
-        backbones: baseline -> strategies of the same backbone.
+        metrics: of all of them.
+        rivals: baseline -> who is compared with it.
         aspects: to compare.
 
     Returns:
-        Columns baseline, strategy, aspect, metric (mse, srcc), difference, low, high, separable.
+        Columns baseline, strategy, aspect, metric (mse, srcc); difference of the means over seeds, low, high,
+        separable, detectable (the smallest that could be); ensemble (difference of the ensembles).
     """
     rows = []
-    for baseline, strategies in backbones.items():
+    for baseline, strategies in rivals.items():
         for strategy in strategies:
             for aspect in aspects:
                 for metric in COMPARED:
                     found = against[baseline][aspect][strategy][metric]
-                    numbers = (number(found[key]) for key in ("difference", "low", "high"))
-                    rows.append((baseline, strategy, aspect, metric, *numbers, bool(found["separable"])))
-    columns = ["baseline", "strategy", "aspect", "metric", "difference", "low", "high", "separable"]
-    return pd.DataFrame(rows, columns=columns)
+                    row: dict[str, Any] = {
+                        "baseline": baseline, "strategy": strategy, "aspect": aspect, "metric": metric,
+                        "separable": bool(found["separable"]), "detectable": number(found["smallest_detectable"]),
+                    }  # fmt: skip
+                    row |= {key: number(found[key]) for key in ("difference", "low", "high")}
+                    ours, theirs = (
+                        number(metrics[name][aspect]["system"][metric]["ensemble"]) for name in (strategy, baseline)
+                    )
+                    rows.append(row | {"ensemble": ours - theirs})
+    return pd.DataFrame(rows)
+
+
+def ceiling_gaps(
+    ceilings: Mapping[str, Any], metrics: Metrics, baseline: str, aspects: Sequence[str]
+) -> dict[tuple[str, str], float]:
+    """Return how far the noise ceiling is from the baseline's mean over seeds, by aspect and metric (mse, srcc)."""
+    return {
+        (aspect, metric): number(ceilings[aspect]["system"][metric])
+        - number(metrics[baseline][aspect]["system"][metric]["mean"])
+        for aspect in aspects
+        for metric in COMPARED
+    }

@@ -1,6 +1,6 @@
 """The sections ``evaluate`` and ``umap`` of params.yaml, and the registry of plain references."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -28,5 +28,7 @@ class UmapParams(Section):
     """Pictures of h."""
 
     strategies: Annotated[list[str], Field(min_length=1)]
+    aspect: str | None
+    split: Literal["train", "valid"]
     neighbors: Annotated[Int, Field(ge=2)]
     seed: Seed

@@ -57,6 +57,8 @@ class Params(Section):
             ("granularity.k", self.granularity.k),
         ):
             check_unique(key, values)
+        if (aspect := self.umap.aspect) is not None and aspect not in (known := self.data.aspects):
+            raise ValueError(f"umap.aspect: '{aspect}' is not one of data.aspects: {', '.join(known)}")
         for key, names in (
             ("evaluate.baseline", [self.evaluate.baseline]),
             ("granularity.strategies", self.granularity.strategies),

@@ -1,4 +1,4 @@
-"""One page that says what was run and what came out: self-contained, so that it opens anywhere, offline."""
+"""One page that says what came out and what was run: self-contained, so that it opens anywhere, offline."""
 
 import base64
 import platform
@@ -13,10 +13,9 @@ from jinja2 import Environment, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from datmos.comparison.rivals import find_rivals
 from datmos.core.files import read_json
 from datmos.params.schema import Params
-from datmos.report.findings import Numbers, findings
+from datmos.report.summary import Findings
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 # a table holds no HTML and leads nowhere, whatever names there are in the data
@@ -25,7 +24,6 @@ TABLE = (
 )
 # heading -> the table of metrics/tables/ below it
 TABLES = {
-    "Agreement with listeners (Table I)": "table1",
     "Differences and their significance": "significance",
     "Within categories and groups": "within",
     "Shortcuts": "shortcuts",
@@ -37,7 +35,6 @@ TABLES = {
 SET_TABLES = {"agreement with listeners": "table1", "differences and their significance": "significance"}
 # picture of plots/figures/ -> what it shows
 PICTURES = {
-    "comparison": "System-level MSE and SRCC of all strategies and references.",
     "errors": "Error by category: which kind of clip a strategy gets wrong, and in which direction.",
     "granularity": "K ablation (paper, Fig. 5): difference to the baseline by the number of domains.",
     "calibration": "Calibration: the share of eval clips inside intervals that should hold a given share.",
@@ -45,7 +42,7 @@ PICTURES = {
     "composition": "What the clusters are made of: sources by K-means cluster.",
     "terrain": "Quality terrain (paper, Fig. 4): mean rating over the two UMAP coordinates of h.",
     "planted": "How source and score go together in the train clips.",
-    "signatures": "What a source's signature alone does to predictions.",
+    "slopes": "How far predictions follow a source's signature alone. 0 is best.",
 }
 
 # ending of a picture plots/figures/backbones_<baseline> -> what it shows
@@ -55,11 +52,12 @@ BACKBONES = {
 }
 
 
-def build_report(params: Params, details: Path, metrics: Path, plots: Path) -> str:
+def build_report(params: Params, findings: Findings, details: Path, metrics: Path, plots: Path) -> str:
     """Write the page of one run.
 
     Args:
         params: of the run.
+        findings: of the run.
         details: folder of the numbers.
         metrics: folder of the tables.
         plots: folder of the pictures.
@@ -71,10 +69,9 @@ def build_report(params: Params, details: Path, metrics: Path, plots: Path) -> s
         DatmosError: a number that a sentence needs is missing.
         FileNotFoundError: a table or picture is missing.
     """
-    rivals = find_rivals(params)
     figures = {f"figures/{name}.png": caption for name, caption in PICTURES.items()}
     umap = {
-        f"figures/umap_{name}.png": f"h of {name} in two dimensions (UMAP), train clips."
+        f"figures/umap_{name}.png": f"h of {name} in the plane (UMAP; paper, Fig. 3), {params.umap.split} clips."
         for name in params.umap.strategies
     }
     backbones = {
@@ -82,10 +79,7 @@ def build_report(params: Params, details: Path, metrics: Path, plots: Path) -> s
         for name in params.finetune.baselines
         for suffix, caption in BACKBONES.items()
     }
-    pictures = [
-        {"name": name, "caption": caption, "data": base64.b64encode((plots / name).read_bytes()).decode()}
-        for name, caption in (figures | umap | backbones).items()
-    ]
+    pictures = [_picture(plots, name, caption) for name, caption in (figures | umap | backbones).items()]
     data, tables = (
         read_json(details / "manifest.json"),
         {heading: metrics / f"tables/{name}.md" for heading, name in TABLES.items()},
@@ -105,18 +99,19 @@ def build_report(params: Params, details: Path, metrics: Path, plots: Path) -> s
                 params.model_dump(mode="json", by_alias=True, exclude={"embed"}), sort_keys=False
             ),
             data=data,
-            findings=findings(
-                Numbers(details),
-                params.data.aspects,
-                rivals.trained,
-                rivals.untrained,
-                params.evaluate.baseline,
-            ),
+            answer=findings.answer(),
+            forest=_picture(plots, "figures/forest.png", f"Differences from {params.evaluate.baseline}."),
+            table1=_table(metrics / "tables/table1.md"),
+            strategies=_table(metrics / "tables/summary.md"),
             tables={heading: _table(path) for heading, path in tables.items()},
             pictures=pictures,
             versions=_versions(),
         )
     )
+
+
+def _picture(plots: Path, name: str, caption: str) -> dict[str, str]:
+    return {"name": name, "caption": caption, "data": base64.b64encode((plots / name).read_bytes()).decode()}
 
 
 def _table(path: Path) -> Markup:

@@ -16,14 +16,14 @@ from datmos.report.markdown import METRIC_HEADINGS, cell, markdown_table, plain,
 from datmos.report.table1 import table1
 
 
-def write_shared_tables(folder: Path, details: Path, aspects: Sequence[str]) -> None:
+def write_shared_tables(folder: Path, details: Path, aspects: Sequence[str], published: bool = False) -> None:
     """Write the tables that the study itself and every evaluation set have, ``<folder>/<table>.md``.
 
-    ``details`` is the folder that `datmos.comparison.results.write_results` wrote to.
+    ``details`` is the folder that `datmos.comparison.results.write_results` wrote to; ``published``: see `table1`.
     """
     names = ("strategies", "uncertainty", "significance", "ceilings")
     metrics, uncertainty, significance, ceilings = (read_json(details / f"{name}.json") for name in names)
-    write_text(folder / "table1.md", table1(metrics, aspects, significance, ceilings))
+    write_text(folder / "table1.md", table1(metrics, aspects, significance, ceilings, published))
     write_text(folder / "agreement.md", agreement_table(metrics, aspects, ceilings))
     write_text(folder / "within.md", within_table(metrics, aspects))
     write_text(folder / "uncertainty.md", uncertainty_table(uncertainty, aspects))

@@ -17,9 +17,11 @@ from datmos.report.figures.diagnostics import (
     draw_granularity,
     draw_training,
 )
+from datmos.report.figures.style import make_looks
 
 ASPECTS = ["PQ", "CE"]
 NINE = ["multigauss", "l2", "high_dropout", "dat_source", "dat_kmeans", "dat_random", "mean", "ridge", "svr"]
+LOOKS = make_looks("multigauss", [*NINE, "a", "b", "only"], [])
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def curves(height: float) -> pd.DataFrame:
 
 
 def test_training_shows_losses_on_one_scale(draw: Callable[..., Figure]) -> None:
-    figure = draw(draw_training, {"multigauss": curves(3.0), "dat_source": curves(9.0)})
+    figure = draw(draw_training, {"multigauss": curves(3.0), "dat_source": curves(9.0)}, LOOKS)
     task, validation, accuracy = figure.axes
     assert task.get_ylim() == validation.get_ylim()
     assert accuracy.get_ylim() == (0, 1)
@@ -57,7 +59,7 @@ def test_training_shows_losses_on_one_scale(draw: Callable[..., Figure]) -> None
 @pytest.mark.takes(2)
 def test_training_of_an_encoder_shows_how_hard_the_adversaries_pull(draw: Callable[..., Figure]) -> None:
     tables = {name: curves(1.0).assign(adversarial_gradient=height) for name, height in (("a", 0.0), ("b", 2.0))}
-    figure = draw(lambda path: draw_training(tables, path, "squared error"))
+    figure = draw(lambda path: draw_training(tables, LOOKS, path, "squared error"))
     assert len(figure.axes) == 4
     assert figure.axes[0].get_ylabel() == "squared error"
     assert [line.get_ydata()[0] for line in figure.axes[3].lines] == [0.0, 2.0]
@@ -67,7 +69,7 @@ def test_calibration_has_a_panel_an_aspect_and_a_diagonal(draw: Callable[..., Fi
     table = pd.DataFrame(
         {"nominal": [0.25, 0.5, 0.75], "observed": 0.0, "PQ": [0.2, 0.4, 0.6], "CE": [0.3, 0.6, 0.9]}
     )
-    figure = draw(draw_calibration, {"multigauss": table, "dat_source": table}, ASPECTS)
+    figure = draw(draw_calibration, {"multigauss": table, "dat_source": table}, ASPECTS, LOOKS)
     assert [axes.get_title() for axes in figure.axes] == ASPECTS
     for axes, aspect in zip(figure.axes, ASPECTS, strict=True):
         assert axes.get_xlim() == axes.get_ylim() == (0, 1)
@@ -93,14 +95,18 @@ def error_rows(strategies: list[str]) -> pd.DataFrame:
 @pytest.mark.parametrize("strategies", [["only"], NINE])
 @pytest.mark.takes(1)
 def test_errors_by_category(draw: Callable[..., Figure], strategies: list[str]) -> None:
-    figure = draw(draw_errors, error_rows(strategies))
-    mse, _, bias, _ = figure.axes  # two rows, two aspects
-    assert mse.get_ylim() == figure.axes[1].get_ylim()
-    assert bias.get_ylim() == figure.axes[3].get_ylim()
-    assert [label.get_text() for label in figure.axes[2].get_xticklabels()] == ["music", "speech"]
-    heights = [[bar.get_height() for bar in bars] for bars in mse.containers]
-    assert heights == [[1.0 + 10 * place, 0.0 + 10 * place] for place in range(len(strategies))]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == strategies
+    figure = draw(draw_errors, error_rows(strategies), [strategies], LOOKS)
+    mse, other, bias, _ = figure.axes  # two rows, two aspects
+    assert mse.get_xlim() == other.get_xlim()
+    assert [label.get_text() for label in mse.get_yticklabels()] == strategies
+    points = [line for line in mse.lines if line.get_marker() in ("o", "s")]
+    assert [point.get_xdata()[0] for point in points] == [
+        value + 10 * place for place in range(len(strategies)) for value in (0.0, 1.0)
+    ]
+    assert [point.get_marker() for point in points[:2]] == ["s", "o"]  # speech, music
+    assert points[0].get_color() == points[1].get_color() == LOOKS[strategies[0]].colour
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["music", "speech"]
+    assert "bias" in bias.get_xlabel()
 
 
 def test_composition_shows_counts_and_shares(draw: Callable[..., Figure]) -> None:
@@ -124,7 +130,7 @@ def granularity(low: float) -> pd.DataFrame:
 
 @pytest.mark.parametrize("low", [0.1, np.nan])
 def test_granularity_goes_by_k(draw: Callable[..., Figure], low: float) -> None:
-    figure = draw(draw_granularity, granularity(low))
+    figure = draw(draw_granularity, granularity(low), LOOKS)
     assert len(figure.axes) == 4
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
     first = figure.axes[0].containers[0]
@@ -135,5 +141,5 @@ def test_granularity_goes_by_k(draw: Callable[..., Figure], low: float) -> None:
 
 
 def test_no_ablation_is_said_so(draw: Callable[..., Figure]) -> None:
-    figure = draw(draw_granularity, granularity(0.1).iloc[:0])
+    figure = draw(draw_granularity, granularity(0.1).iloc[:0], LOOKS)
     assert "left out" in figure.texts[0].get_text()

@@ -10,8 +10,6 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from datmos.report.figures.backbones import draw_backbones
-from datmos.report.figures.comparison import draw_comparison
 from datmos.report.figures.diagnostics import (
     draw_calibration,
     draw_composition,
@@ -19,7 +17,9 @@ from datmos.report.figures.diagnostics import (
     draw_granularity,
     draw_training,
 )
-from datmos.report.figures.shortcuts import draw_planted, draw_signature_offsets
+from datmos.report.figures.forest import draw_forest
+from datmos.report.figures.shortcuts import draw_planted, draw_slopes
+from datmos.report.figures.style import make_looks
 from datmos.report.figures.terrain import draw_terrain
 from datmos.report.figures.umap import draw_embedding
 from datmos.sharing.demo.figures import draw_aspects, draw_time
@@ -43,22 +43,22 @@ def study() -> pd.DataFrame:
 EPOCHS = pd.DataFrame({"epoch": [1, 2], "task_loss": 1.0, "validation_loss": 1.0, "domain_accuracy": 0.5})
 DIFFERENCES = pd.DataFrame(
     {"baseline": NAME, "strategy": NAME, "aspect": NAME, "metric": ["mse", "srcc"], "difference": 0.5, "low": 0.1}
-).assign(high=0.9, separable=True)
+).assign(high=0.9, separable=True, detectable=0.1, ensemble=0.4)
+LOOKS = make_looks(NAME, [NAME], [])
 ABLATION = pd.DataFrame(
     {"strategy": NAME, "k": 2, "aspect": NAME, "metric": ["mse", "srcc"], "mean": 0.5, "low": 0.1}
 )
 DRAWN: dict[str, Callable[[Path], None]] = {
-    "backbones": lambda path: draw_backbones(DIFFERENCES, path),
-    "comparison": lambda path: draw_comparison(results("system", "mse", "srcc"), path),
-    "training": lambda path: draw_training({NAME: EPOCHS}, path),
-    "calibration": lambda path: draw_calibration({NAME: pd.DataFrame({"nominal": [0.5], NAME: 0.5})}, [NAME], path),
-    "errors": lambda path: draw_errors(results(f"system within {NAME}", "mse", "bias"), path),
-    "composition": lambda path: draw_composition(pd.DataFrame([[3]], index=[NAME]), path),
-    "granularity": lambda path: draw_granularity(ABLATION.assign(high=0.9), path),
-    "planted": lambda path: draw_planted(study(), [NAME], path),
-    "signatures": lambda path: draw_signature_offsets(
-        results(f"signature {NAME}", "offset"), pd.DataFrame({NAME: [1.0]}, [NAME]), path
+    "forest": lambda path: draw_forest(DIFFERENCES, [[NAME]], {}, LOOKS, path),
+    "training": lambda path: draw_training({NAME: EPOCHS}, LOOKS, path),
+    "calibration": lambda path: draw_calibration(
+        {NAME: pd.DataFrame({"nominal": [0.5], NAME: 0.5})}, [NAME], LOOKS, path
     ),
+    "errors": lambda path: draw_errors(results(f"system within {NAME}", "mse", "bias"), [[NAME]], LOOKS, path),
+    "composition": lambda path: draw_composition(pd.DataFrame([[3]], index=[NAME]), path),
+    "granularity": lambda path: draw_granularity(ABLATION.assign(high=0.9), LOOKS, path),
+    "planted": lambda path: draw_planted(study(), [NAME], path),
+    "slopes": lambda path: draw_slopes(results("shortcut", "shortcut_slope"), [[NAME]], LOOKS, path),
     "terrain": lambda path: draw_terrain({NAME: (POINTS, POINTS[:, 0])}, NAME, path),
     "umap": lambda path: draw_embedding(POINTS, [NAME] * 40, POINTS[:, 0], NAME, NAME, path),
 }

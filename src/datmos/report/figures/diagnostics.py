@@ -1,9 +1,9 @@
 """Pictures behind the comparison: training, calibration, errors by category, clusters, and the K ablation.
 
-Panels that are compared have the same axes; colours, markers and lines are those of `datmos.report.figures.style`.
+Panels that are compared have the same axes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +11,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from datmos.report.figures.style import (
-    COLOURS,
-    MARKERS,
-    draw_bars,
-    drawing,
-    finish_bars,
-    plain_frame,
-    save,
-    side_by_side,
-)
+from datmos.report.figures.style import MARKERS, Looks, drawing, name_rows, plain_frame, save
 
-LINES = ("-", "--", "-.", ":")
 LEGEND: dict[str, Any] = {"loc": "outside right upper", "frameon": False}
-FONT: dict[Any, Any] = {"font.size": 9, "hatch.linewidth": 0.6}
+FONT: dict[Any, Any] = {"font.size": 9}
 BETTER = {"mse": "MSE, difference\n(below 0 is better)", "srcc": "SRCC, difference\n(above 0 is better)"}
 
 
-def draw_training(curves: Mapping[str, pd.DataFrame], path: Path, unit: str = "nats a clip") -> None:
+def draw_training(curves: Mapping[str, pd.DataFrame], looks: Looks, path: Path, unit: str = "nats a clip") -> None:
     """Draw losses and domain accuracy over the epochs, a line a strategy, means over seeds.
 
     ``curves`` has a table a strategy: epoch, task_loss and validation_loss (in ``unit``), domain_accuracy (0 to 1);
@@ -43,8 +34,9 @@ def draw_training(curves: Mapping[str, pd.DataFrame], path: Path, unit: str = "n
         panels = figure.subplots(1, len(titles))
         panels[1].sharey(panels[0])
         for axes, (column, title) in zip(panels, titles.items(), strict=True):
-            for style, (strategy, table) in zip(_styles(), curves.items(), strict=False):
-                axes.plot(table["epoch"], table[column], label=strategy, markevery=5, markersize=4, **style)
+            for name, table in curves.items():
+                style = looks[name].of_line()
+                axes.plot(table["epoch"], table[column], label=name, markevery=5, markersize=4, **style)
             axes.set(title=title, xlabel="epoch", ylabel=unit)
             _grid(axes)
         panels[2].set(ylabel="share of train clips", ylim=(0, 1))
@@ -55,7 +47,7 @@ def draw_training(curves: Mapping[str, pd.DataFrame], path: Path, unit: str = "n
         save(figure, path)
 
 
-def draw_calibration(curves: Mapping[str, pd.DataFrame], aspects: Sequence[str], path: Path) -> None:
+def draw_calibration(curves: Mapping[str, pd.DataFrame], aspects: Sequence[str], looks: Looks, path: Path) -> None:
     """Draw the share of eval clips inside central intervals against the share that should be: a panel an aspect.
 
     ``curves`` has a table a strategy: nominal and a column an aspect, both 0 to 1.
@@ -65,8 +57,9 @@ def draw_calibration(curves: Mapping[str, pd.DataFrame], aspects: Sequence[str],
         panels = figure.subplots(1, len(aspects), sharex=True, sharey=True, squeeze=False)[0]
         for axes, aspect in zip(panels, aspects, strict=True):
             axes.plot([0, 1], [0, 1], color="0.6", linewidth=3, zorder=0, label="perfect")
-            for style, (strategy, table) in zip(_styles(), curves.items(), strict=False):
-                axes.plot(table["nominal"], table[aspect], label=strategy, markevery=4, markersize=4, **style)
+            for name, table in curves.items():
+                style = looks[name].of_line()
+                axes.plot(table["nominal"], table[aspect], label=name, markevery=4, markersize=4, **style)
             axes.set(title=aspect, xlim=(0, 1), ylim=(0, 1), aspect="equal")
             axes.text(0.97, 0.04, "intervals\ntoo narrow", ha="right", fontsize=8, color="0.35")
             _grid(axes)
@@ -76,40 +69,36 @@ def draw_calibration(curves: Mapping[str, pd.DataFrame], aspects: Sequence[str],
         save(figure, path)
 
 
-def draw_errors(rows: pd.DataFrame, path: Path) -> None:
-    """Draw MSE and bias (mean signed error) among the systems of each category: a panel an aspect.
+def draw_errors(rows: pd.DataFrame, blocks: Sequence[Sequence[str]], looks: Looks, path: Path) -> None:
+    """Draw MSE and bias (mean signed error) among the systems of each category: a row a strategy.
 
-    ``rows`` is what `datmos.comparison.summaries.comparison_rows` returns.
+    ``rows`` is what `datmos.comparison.summaries.comparison_rows` returns; ``blocks`` has its strategies.
     """
     rows = rows[rows["level"].str.startswith("system within ") & rows["metric"].isin(["mse", "bias"])]
     rows = rows.assign(category=rows["level"].str.removeprefix("system within "))
-    strategies, aspects = list(rows["strategy"].unique()), list(rows["aspect"].unique())
-    categories = sorted(rows["category"].unique())
-    labels = {"mse": "MSE\n(lower is better)", "bias": "bias, rating points\n(0 is best)"}
+    aspects, categories = list(rows["aspect"].unique()), sorted(rows["category"].unique())
+    labels = {"mse": "MSE (0 is best)", "bias": "bias, rating points (0 is best)"}
     with drawing(FONT):
-        width = max(2.6, 0.12 * len(strategies) * len(categories)) * len(aspects) + 1.8
-        figure = Figure(figsize=(width, 5.0), layout="constrained")
-        grid = figure.subplots(2, len(aspects), sharex=True, sharey="row", squeeze=False)
-        for row, (metric, label) in zip(grid, labels.items(), strict=True):
-            for axes, aspect in zip(row, aspects, strict=True):
+        height = 0.19 * sum(len(block) + 0.6 for block in blocks) + 0.7
+        figure = Figure(figsize=(2.3 * len(aspects) + 1.6, 2 * height + 0.6), layout="constrained")
+        grid = figure.subplots(2, len(aspects), sharex="row", sharey=True, squeeze=False)
+        for line, (metric, label) in zip(grid, labels.items(), strict=True):
+            for axes, aspect in zip(line, aspects, strict=True):
+                heights = name_rows(axes, blocks)
+                axes.axvline(0.0, color="black", linewidth=0.8)
+                axes.set_xlabel(label)
                 own = rows[(rows["metric"] == metric) & (rows["aspect"] == aspect)]
-                table = own.pivot(index="category", columns="strategy", values="mean").reindex(categories)
-                _bars(axes, table[strategies])
-                axes.set_xticks(range(len(categories)), categories)
-            row[0].set_ylabel(label)
+                for name, category, value in own[["strategy", "category", "mean"]].itertuples(index=False):
+                    marker = MARKERS[categories.index(category) % len(MARKERS)]
+                    axes.plot(value, heights[name], marker, color=looks[name].colour, markersize=4.5, alpha=0.85)
         for axes, aspect in zip(grid[0], aspects, strict=True):
             axes.set_title(aspect)
-        figure.legend(*grid[0][0].get_legend_handles_labels(), title="Strategy", handleheight=1.4, **LEGEND)
-        figure.suptitle("Errors of system means by category, means over seeds")
+        shapes = [
+            Line2D([], [], marker=MARKERS[place % len(MARKERS)], color="black", linestyle="", label=category)
+            for place, category in enumerate(categories)
+        ]
+        figure.legend(handles=shapes, loc="outside lower center", ncols=len(shapes), frameon=False)
         save(figure, path)
-
-
-def _bars(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw a group a row, a bar a column."""
-    for series, (strategy, values) in enumerate(table.items()):
-        places, width = side_by_side(len(table), series, table.shape[1])
-        draw_bars(axes, places, values, series, str(strategy), width)
-    finish_bars(axes)
 
 
 def draw_composition(counts: pd.DataFrame, path: Path) -> None:
@@ -133,7 +122,7 @@ def draw_composition(counts: pd.DataFrame, path: Path) -> None:
         save(figure, path)
 
 
-def draw_granularity(rows: pd.DataFrame, path: Path) -> None:
+def draw_granularity(rows: pd.DataFrame, looks: Looks, path: Path) -> None:
     """Draw the K ablation (paper, Fig. 5): a row a metric, a panel an aspect, a line a strategy.
 
     ``rows`` is what `datmos.comparison.granularity.granularity_rows` returns. Without rows the picture says so.
@@ -151,8 +140,9 @@ def draw_granularity(rows: pd.DataFrame, path: Path) -> None:
         for row, (metric, label) in zip(grid, BETTER.items(), strict=True):
             for axes, aspect in zip(row, aspects, strict=True):
                 own = rows[(rows["metric"] == metric) & (rows["aspect"] == aspect)]
-                for place, (style, strategy) in enumerate(zip(_styles(), strategies, strict=False)):
-                    _intervals(axes, own[own["strategy"] == strategy], ks, place - (len(strategies) - 1) / 2, style)
+                for place, name in enumerate(strategies):
+                    side, style = place - (len(strategies) - 1) / 2, looks[name].of_line()
+                    _intervals(axes, own[own["strategy"] == name], ks, side, style)
                 axes.axhline(0.0, color="0.4", linewidth=1.0)
                 axes.set_xticks(range(len(ks)), [str(k) for k in ks])
                 _grid(axes)
@@ -174,19 +164,6 @@ def _intervals(axes: Axes, own: pd.DataFrame, ks: list[int], side: float, style:
     axes.errorbar(
         places, own["mean"], half, label=own["strategy"].dropna().iloc[0], markersize=5, capsize=2, **style
     )
-
-
-def _styles() -> Iterator[dict[str, Any]]:
-    """Yield a colour, marker and line for one strategy after another, without end."""
-    place = 0
-    while True:
-        yield {
-            "color": COLOURS[place % len(COLOURS)],
-            "marker": MARKERS[place % len(MARKERS)],
-            "linestyle": LINES[place % len(LINES)],
-            "linewidth": 1.2,
-        }
-        place += 1
 
 
 def _grid(axes: Axes) -> None:

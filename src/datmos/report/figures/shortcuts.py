@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from datmos.evaluation.agreement import system_means
-from datmos.report.figures.style import COLOURS, MARKERS, drawing, plain_frame, save
+from datmos.report.figures.style import COLOURS, Looks, drawing, name_rows, plain_frame, save
 
 PANEL = (5.2, 3.4)  # inches
 WIDE = 8.0  # inches: panels wider than this stand below one another
-DODGE = 0.09  # between strategies, where 1 is the way from source to source
 
 
 def draw_planted(manifest: pd.DataFrame, aspects: Sequence[str], path: Path) -> None:
@@ -49,35 +49,45 @@ def draw_planted(manifest: pd.DataFrame, aspects: Sequence[str], path: Path) -> 
         save(figure, path)
 
 
-def draw_signature_offsets(rows: pd.DataFrame, source_means: pd.DataFrame, path: Path) -> None:
-    """Draw, an aspect a panel, how far predictions of the same content move under each source's signature.
+def draw_slopes(rows: pd.DataFrame, blocks: Sequence[Sequence[str]], looks: Looks, path: Path) -> None:
+    """Draw, an aspect a panel, how far a prediction follows a source's signature alone (``shortcut_slope``).
 
-    ``rows`` is what `datmos.comparison.summaries.comparison_rows` returns. ``source_means`` has a row a source
-    and a column an aspect: its mean train score minus the mean over sources. A strategy whose line follows that
-    grey line has learned the shortcut from source to score; on the zero line it ignores the signature. All in
-    rating points; error bars are the standard deviation over seeds. Without counterfactual clips the picture says
-    so.
+    0: the same content gets the same prediction under every source's signature. 1: the prediction moves by as much
+    as the mean train scores of the sources differ. Without counterfactual clips the picture says so.
+
+    Args:
+        rows: what `datmos.comparison.summaries.comparison_rows` returns.
+        blocks: the strategies, in blocks with a line between them.
+        looks: of the strategies.
+        path: PNG to write.
     """
-    rows = rows[(rows["metric"] == "offset") & rows["level"].str.startswith("signature ")]
-    rows = rows.assign(source=lambda r: r["level"].str.removeprefix("signature "))
-    with drawing({"font.size": 9}):
+    rows = rows[rows["metric"] == "shortcut_slope"]
+    with drawing({"font.size": 8.5}):
         if rows.empty:
             figure = Figure(figsize=PANEL, layout="constrained")
             figure.text(0.5, 0.5, "no counterfactual clips in this dataset", ha="center", va="center")
             save(figure, path)
             return
-        known = source_means.loc[[source for source in source_means.index if source in set(rows["source"])]]
         aspects = list(rows["aspect"].unique())
-        figure, panels = _panels(len(aspects), max(PANEL[0], 0.45 * len(known)))
+        height = 0.19 * sum(len(block) + 0.6 for block in blocks) + 1.0
+        figure = Figure(figsize=(2.3 * len(aspects) + 1.5, height), layout="constrained")
+        panels = figure.subplots(1, len(aspects), sharex=True, sharey=True, squeeze=False)[0]
         for axes, aspect in zip(panels, aspects, strict=True):
-            _draw_offsets(axes, rows[rows["aspect"] == aspect], known[aspect].sort_values(kind="stable"))
+            heights = name_rows(axes, blocks)
+            axes.axvline(0.0, color="black", linewidth=0.8)
+            row: Any
+            for row in rows[rows["aspect"] == aspect].itertuples():
+                look, spread = looks[row.strategy], 0.0 if math.isnan(row.std) else row.std
+                axes.errorbar(
+                    row.mean, heights[row.strategy], xerr=spread or None, color=look.colour, marker=look.marker,
+                    markersize=4.5, linewidth=1.2,
+                )  # fmt: skip
             axes.set_title(aspect)
-            axes.set_ylabel("offset (rating points)")
-        figure.set_figwidth(figure.get_figwidth() + 1.8)  # room for the legend
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
-        figure.suptitle("The same content under each source's signature:\nhow far the prediction moves")
+            axes.set_xlabel("slope")
+        note = "0: predictions ignore the source's signature. 1: they follow its mean train score."
         if rows["std"].notna().any():
-            figure.supxlabel("Error bars: standard deviation over seeds", fontsize=8)
+            note += " Bars: standard deviation over seeds."
+        figure.supxlabel(note, fontsize=8)
         save(figure, path)
 
 
@@ -106,27 +116,6 @@ def _draw_boxes(axes: Axes, values: list[np.ndarray], names: list[str], boundary
         outliers.set_visible(False)  # every system is drawn as a point
     axes.axvline(boundary - 0.5, color="0.4", linewidth=0.8, linestyle="--")
     _name_places(axes, names)
-
-
-def _draw_offsets(axes: Axes, rows: pd.DataFrame, planted: pd.Series) -> None:
-    axes.axhline(0.0, color="black", linewidth=0.8, label="a predictor that\nignores signatures")
-    axes.plot(planted.to_numpy(), color="0.7", linewidth=4, zorder=1, label="mean train score\nof the source")
-    strategies = list(rows["strategy"].unique())
-    step = min(DODGE, 0.7 / max(1, len(strategies)))  # never as far as the next source
-    for place, strategy in enumerate(strategies):
-        own = rows[rows["strategy"] == strategy].set_index("source").reindex(planted.index)
-        axes.errorbar(
-            np.arange(len(own)) + step * (place - (len(strategies) - 1) / 2),  # side by side, not on one another
-            own["mean"],
-            yerr=None if own["std"].isna().all() else own["std"].fillna(0.0),
-            color=COLOURS[place % len(COLOURS)],
-            marker=MARKERS[place % len(MARKERS)],
-            markersize=4,
-            linewidth=1,
-            elinewidth=0.8,
-            label=strategy,
-        )
-    _name_places(axes, list(planted.index))
 
 
 def _name_places(axes: Axes, names: list[str]) -> None:

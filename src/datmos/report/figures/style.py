@@ -1,28 +1,54 @@
-"""What all pictures share: colours, frames, bars, and how they are saved.
+"""What all pictures share: how a strategy looks, rows of strategies, frames, and how they are saved.
 
-Colours are Okabe and Ito's, which people with colour-blindness tell apart; hatches and markers carry the same
+Colours are Okabe and Ito's, which people with colour-blindness tell apart. Markers and lines carry the same
 information in greyscale print. `matplotlib.figure.Figure` without pyplot needs no display and keeps no state;
 a PNG's bytes depend on its data and matplotlib's version alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from datmos.core.files import replacing
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442")
-# both lists are coprime in length to the colours: a pair comes again only after 7 x 8 or 7 x 10 names
-HATCHES = ("", "//", "..", "xx", "\\\\", "--", "oo", "||")
+# in place of Okabe and Ito's yellow, which is faint on white: Tol's wine
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#882255")
+# these lists are coprime in length to the colours: a look comes again only after 7 x 10 x 4 names
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+LINES = ("-", "--", "-.", ":")
+GREY = "0.5"  # of predictors that were not trained here
 DPI = 150
+
+
+class Look(NamedTuple):
+    """What a strategy is drawn with, in every picture."""
+
+    colour: str
+    marker: str
+    line: str
+
+    def of_line(self) -> dict[str, Any]:
+        """Return it as `Axes.plot` takes it."""
+        return {"color": self.colour, "marker": self.marker, "linestyle": self.line, "linewidth": 1.2}
+
+
+Looks = Mapping[str, Look]
+
+
+def make_looks(baseline: str, trained: Sequence[str], untrained: Sequence[str]) -> dict[str, Look]:
+    """Give every predictor of a run its look: the baseline is black, what was not trained here is grey."""
+    others = [name for name in trained if name != baseline]
+    looks = {baseline: Look("black", "o", "-")}
+    for place, name in enumerate(others):
+        looks[name] = Look(*(every[place % len(every)] for every in (COLOURS, MARKERS, LINES)))
+    for place, name in enumerate(untrained):
+        looks[name] = Look(GREY, MARKERS[place % len(MARKERS)], LINES[place % len(LINES)])
+    return looks
 
 
 def drawing(settings: Mapping[str, Any]) -> AbstractContextManager[None]:
@@ -31,36 +57,24 @@ def drawing(settings: Mapping[str, Any]) -> AbstractContextManager[None]:
     return matplotlib.rc_context(together)
 
 
-def draw_bars(
-    axes: Axes, places: np.ndarray, heights: Any, series: int, label: str, width: float, errors: Any = None
-) -> BarContainer:
-    """Draw the bars of one series at ``places``; ``errors`` as `Axes.bar` takes them, None for none."""
-    return axes.bar(
-        places,
-        heights,
-        width,
-        yerr=errors,
-        error_kw={"elinewidth": 0.9, "capsize": 2},
-        color=COLOURS[series % len(COLOURS)],
-        hatch=HATCHES[series % len(HATCHES)],
-        edgecolor="black",
-        linewidth=0.6,
-        label=label,
-    )
-
-
-def side_by_side(groups: int, series: int, of: int) -> tuple[np.ndarray, float]:
-    """Return places and width of the bars of one series out of ``of``, a bar in each of the groups 0, 1, ..."""
-    width = 0.84 / of
-    return np.arange(groups) + (series - (of - 1) / 2) * width, width
-
-
-def finish_bars(axes: Axes) -> None:
-    """Draw the zero line, horizontal rules, and no frame above and to the right."""
-    axes.axhline(0.0, color="black", linewidth=0.8)
-    plain_frame(axes)
-    axes.yaxis.grid(True, color="0.88", linewidth=0.6)
+def name_rows(axes: Axes, blocks: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Give every name a row, from the top; returns its height. There is a gap and a line between two blocks."""
+    heights: dict[str, float] = {}
+    height = 0.0
+    for block in (block for block in blocks if block):
+        if heights:
+            axes.axhline(height - 0.2, color="0.6", linewidth=0.6)
+            height += 0.6
+        for name in block:
+            heights[name] = height
+            height += 1.0
+    axes.set_yticks(list(heights.values()), list(heights))
+    axes.set_ylim(height - 0.3, -0.7)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(True, axis="y", color="0.92", linewidth=0.6)
     axes.set_axisbelow(True)
+    plain_frame(axes)
+    return heights
 
 
 def plain_frame(axes: Axes) -> None:
