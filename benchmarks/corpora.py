@@ -1,6 +1,6 @@
 """Strategies on several simulated studies, each drawn anew: what a strategy does wherever it is tried.
 
-    python benchmarks/corpora.py --seeds 201 202 203 --shortcuts 1 0 --out docs/corpora
+    python benchmarks/corpora.py --seeds 201 202 203 --shortcuts 1 0 --out /tmp/corpora
 
 renders a study for each corpus seed and strength of the shortcut, embeds it, trains strategies of params.yaml
 (all, or those after --strategies) and references, and writes OUT.csv (every number) and OUT.md (tables). Studies

@@ -1,6 +1,6 @@
 """Which numbers of natural clips tell, aspect by aspect, whether an adversary will help on generative systems?
 
-    python benchmarks/criteria.py .cache/corpora/seed-* --strategy dat_source --out docs/criteria
+    python benchmarks/criteria.py .cache/corpora/seed-* --strategy dat_source --out /tmp/criteria
 
 Each STUDY is a folder with params.yaml, data/manifest.parquet and data/embeddings, as `benchmarks/corpora.py` and
 the pipeline make them. In each of them the strategy and the baseline of params.yaml are trained on all train clips,

@@ -32,6 +32,7 @@ def main() -> None:
         name,
         manifest=manifest,
         domains=pd.read_parquet(FINETUNE_DOMAINS / f"{name}.parquet"),
+        details={"trained_on": data.kind},
         models=FINETUNED / name,
         curves=CURVES / f"{name}.csv",
         processes=processes,

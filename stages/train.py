@@ -30,6 +30,7 @@ def main() -> None:
         details={
             "encoder_params": params.encoder.model_dump(mode="json"),
             "audio": params.audio.model_dump(mode="json"),
+            "trained_on": data.kind,
         },
         models=MODELS / name,
         curves=CURVES / f"{name}.csv",

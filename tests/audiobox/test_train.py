@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 
+from datmos import load
 from datmos.audiobox.domains import embed_clips, label_train_clips
 from datmos.audiobox.model_files import load_weights, make_model
 from datmos.audiobox.predict import predict_published, predict_rows
@@ -76,9 +77,11 @@ def test_trained_saved_and_predicted(made: Made, monkeypatch: pytest.MonkeyPatch
     for name in params.finetune.strategies:
         labels, _ = label_train_clips(study_of(params), params.domains, name, train, CPU)
         folder = Path("data/finetuned", name)
-        finetune_strategy(study_of(params), name, made.manifest, labels, folder, Path(f"{name}.csv"), ALONE)
+        details, curves = {"trained_on": params.data.kind}, Path(f"{name}.csv")
+        finetune_strategy(study_of(params), name, made.manifest, labels, details, folder, curves, ALONE)
         files = sorted(path.name for path in folder.iterdir())
         assert files == ["config.json", "seed_1.safetensors", "seed_3.safetensors"]
+        assert load(folder, "cpu").trained_on == "ratings"
     curves = pd.read_csv("both.csv")
     both = (curves["domain_accuracy_source"] + curves["domain_accuracy_kmeans"]) / 2
     assert np.allclose(curves["domain_accuracy"], both, atol=1e-4)

@@ -38,6 +38,21 @@ def datmos(*arguments: str, folder: Path = REPOSITORY) -> Result:
     return Result(code, stdout.getvalue(), stderr.getvalue())
 
 
+def test_without_a_command_it_says_what_to_type_first() -> None:
+    result = datmos()
+    assert result.returncode == 2
+    assert result.stdout == ""
+    heading, *commands = result.stderr.splitlines()
+    assert heading == "Type one of these first:"
+    assert [line[2:].split("  ")[0] for line in commands] == [
+        "datmos score clip.wav", "datmos check params", "dvc repro", "datmos --help",
+    ]  # fmt: skip
+    for line in commands[:2]:
+        command = line.split()[1]
+        assert datmos(command, "--help").returncode == 0
+    assert "  score " in datmos("--help").stdout
+
+
 def test_check_params_prints_what_the_stages_read() -> None:
     result = datmos("check", "params")
     assert result.returncode == 0

@@ -18,6 +18,9 @@ def test_scores_are_those_of_the_pipeline(project: Project) -> None:
     command = ["env", "PYTHONPATH=src", sys.executable, "-c", code, "score", "data/corpus/ratings.csv"]
     result = project.run(*command)
     assert "model: data/models/baseline (evaluate.baseline of params.yaml)" in result.stderr
+    config = json.loads((project.folder / "data/models/baseline/config.json").read_text())
+    assert config["trained_on"] == "simulated"
+    assert "warning: this model knows only the simulated study" not in result.stderr  # its clips were scored
     rows = {row["path"]: row for row in map(json.loads, result.stdout.splitlines())}
     manifest = pd.read_parquet(project.folder / "data/manifest.parquet").set_index("clip_id")
     predictions = pd.read_parquet(project.folder / "data/predictions/baseline.parquet")

@@ -53,6 +53,7 @@ def write_models(
         },
         "encoder_params": ENCODER | {"trust_remote_code": True} | encoder,
         "audio": AUDIO,
+        "trained_on": "simulated",
         "seeds": {str(seed): {"best_epoch": 1} for seed in SEEDS},
     }  # fmt: skip
     folder.mkdir(parents=True)

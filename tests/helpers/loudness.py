@@ -25,6 +25,7 @@ class LoudnessModel:
 
     name, version, aspects, scale = "loudness", "1", ["level", "peak"], (0.0, 1.0)
     familiarity: Familiarity | None = None
+    trained_on: str | None = None
     device = CPU
 
     def __init__(self, seconds: float = SECONDS, repeats: bool = True) -> None:

@@ -74,4 +74,8 @@ def study_of(params: Params, manifest: pd.DataFrame, store: EmbeddingStore) -> S
 
 def details_of(params: Params) -> dict[str, object]:
     """What the stage train adds to the config of models."""
-    return {"encoder_params": params.encoder.model_dump(mode="json"), "audio": params.audio.model_dump(mode="json")}
+    return {
+        "encoder_params": params.encoder.model_dump(mode="json"),
+        "audio": params.audio.model_dump(mode="json"),
+        "trained_on": params.data.kind,
+    }

@@ -8,6 +8,7 @@ import yaml
 
 from datmos.comparison.rivals import find_rivals
 from datmos.core.errors import DatmosError
+from datmos.embedding.settings import ENCODERS
 from datmos.params.schema import Params, load_params
 from helpers.places import REPOSITORY
 
@@ -122,6 +123,13 @@ def test_refusals_name_key_value_and_what_is_expected(
         load_with(tmp_path, key, value)
     for word in words:
         assert word in str(error.value)
+
+
+def test_an_encoder_of_a_new_kind_without_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENCODERS, "new", "datmos.embedding.encoders.new.NewEncoder")
+    with pytest.raises(DatmosError, match="encoder: kind new needs model") as caught:
+        load_with(tmp_path, "encoder.kind", "new")
+    assert "for example" not in str(caught.value)
 
 
 def test_a_strategy_must_not_be_named_like_a_reference(tmp_path: Path) -> None:

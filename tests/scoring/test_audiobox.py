@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from audiobox_aesthetics import infer
+from audiobox_aesthetics import infer, utils
 
 from datmos.audiobox.model_files import Recipe, load_weights, make_model, save_models
 from datmos.audiobox.predict import predict_finetuned
@@ -54,6 +54,19 @@ def test_published_models_score_as_their_own_predictor(
             assert np.isnan(list(score.std.values())).all()
             assert "±" not in str(score)
             assert score.distance is None
+        assert scorer.trained_on is None
+
+
+def test_what_meta_publishes_is_loaded_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, asked = save_for_hub(meta_model(monkeypatch), tmp_path / "hub"), []
+
+    def download(name: str, **_: Any) -> str:
+        asked.append(name)
+        return str(folder)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    assert load("facebook/audiobox-aesthetics", device="cpu").aspects == ASPECTS
+    assert asked == [utils.DEFAULT_HF_REPO]
 
 
 @pytest.mark.parametrize("family", ["wavlm", "xls-r", "data2vec-audio"])  # group norm; layer norm; always padded

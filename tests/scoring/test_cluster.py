@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from datmos.scoring.runs.command import Options, score_to_file
+from datmos.scoring.runs.real_sound import WARNING
 from helpers.finished_run import write_models
 
 CLIPS, SHARD = 24, 3
@@ -51,6 +52,7 @@ def test_killed_and_resumed_it_gives_the_rows_of_an_ordinary_run(tmp_path: Path)
         [*command, "--resume"], cwd=tmp_path, capture_output=True, text=True, check=False, env=environment
     )
     assert resumed.returncode == 1, resumed.stderr  # one clip is not there
+    assert resumed.stderr.splitlines().count(WARNING) == 1, resumed.stderr
     assert "23 clips scored, 1 failed:\n  23.flac: No such file or directory" in resumed.stderr
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     asked = Options(

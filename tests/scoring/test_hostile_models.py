@@ -74,6 +74,7 @@ HEADS: dict[str, Harm] = {
         ("encoder_params", []), ("audio.clip_seconds", 1e9), ("audio.clip_seconds", -1),
         ("audio.clip_seconds", float("nan")), ("audio.clip_seconds", "a"), ("audio.min_seconds", 100),
         ("audio", None), ("strategy", "../x"), ("strategy", "a b"), ("strategy", 5), ("strategy", "\x1b[2J"),
+        ("trained_on", 7), ("trained_on", ""),
     ]},
     "weights are cut": cut(SEED, 0.5),
     "weights are nothing": content(SEED, b""),
@@ -121,7 +122,7 @@ FINETUNED: dict[str, Harm] = {
     **{f"{key} {value}": setting(key, value) for key, value in [
         ("scale", [5, 1]), ("scale", [float("nan"), 5]), ("scale", 3), ("window_seconds", 0),
         ("window_seconds", 1e9), ("window_seconds", float("nan")), ("seeds", []),
-        ("seeds", ["../3"]), ("seeds", [7]), ("seeds", [3.5]),
+        ("seeds", ["../3"]), ("seeds", [7]), ("seeds", [3.5]), ("trained_on", ["simulated"]),
         ("model.layers", 10**7), ("model.layers", 3), ("model.dropout", 2.0), ("model.aspects", ["A", "A"]),
         ("model.aspects", ["A"]), ("model.layer_norm", "yes"), ("encoder", []),
         ("encoder.model_type", "timm_backbone"), ("encoder.model_type", "gpt2"), ("encoder.model_type", ["wavlm"]),

@@ -72,6 +72,7 @@ def test_scores_are_those_of_the_pipeline(trained: Trained, strategy: str) -> No
     assert scorer.aspects == ASPECTS
     assert scorer.scale == (1.0, 10.0)
     assert scorer.name == strategy
+    assert scorer.trained_on == "simulated"
     validation = zip(scores, trained.manifest["split"], strict=True)
     assert {s.percentile for s, split in validation if split == "valid"} == {100 * part / 6 for part in range(1, 7)}
 

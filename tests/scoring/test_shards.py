@@ -14,6 +14,7 @@ import soundfile
 from datmos.core.errors import DatmosError
 from datmos.scoring.runs.cluster import Cluster, score_on_ray
 from datmos.scoring.runs.command import Options, score_to_file
+from datmos.scoring.runs.real_sound import WARNING
 from datmos.scoring.runs.shard_scorer import ShardScorer
 from datmos.scoring.runs.shards import LOCK, claim_output, cut_manifest
 from datmos.scoring.user_outputs import locked
@@ -73,6 +74,7 @@ def test_shards_have_the_rows_of_an_ordinary_run(clips: Path, tmp_path: Path) ->
     scorer = ShardScorer(sharding, asked, None)
     notes = [scorer({"shard": shard}) for shard in (2, 0, 1)]
     assert [note["problem"] for note in notes] == [None] * 3
+    assert [note["warning"] for note in notes] == [WARNING] * 3  # the study's clips lie elsewhere
     assert sum(note["scored"] for note in notes) == CLIPS - 1
     assert [failed for note in notes for failed in note["failed"]] == ["6.wav: No such file or directory"]
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out"), pd.read_parquet(tmp_path / "whole.parquet"))

@@ -61,6 +61,7 @@ def test_the_folder_holds_the_heads_and_nothing_of_the_adversaries(run: Path, tm
     one, other = (scorer.score(sound, sample_rate=16_000) for scorer in (found, expected))
     assert (one.mean, one.std, one.distance) == (other.mean, other.std, other.distance)
     assert (found.name, found.version) == (expected.name, expected.version)
+    assert found.trained_on == expected.trained_on == "simulated"
     config = json.loads((exported.folder / "config.json").read_text())
     assert config["encoder_params"]["trust_remote_code"] is False  # whoever loads it decides
     assert str(tmp_path) not in "".join(path.read_text() for path in exported.folder.glob("*.[jm][sd]*"))
@@ -154,6 +155,7 @@ def test_a_fine_tuned_model_takes_its_encoder_along(run: Path, tmp_path: Path) -
     folder = run / "data/finetuned/whole"
     folder.mkdir(parents=True)
     details = {"strategy": "whole", "domains": "source", "lambda": 0.1, "scale": [1, 10], "window_seconds": 2.0}
+    details |= {"trained_on": "ratings"}
     save_finetuned(folder, start.recipe, details, weights)
     lock = yaml.safe_load((run / "dvc.lock").read_text())
     lock["stages"]["finetune@whole"] = {
@@ -163,8 +165,9 @@ def test_a_fine_tuned_model_takes_its_encoder_along(run: Path, tmp_path: Path) -
     (run / "dvc.lock").write_text(yaml.safe_dump(lock))
     exported = export_predictor(run, "whole", tmp_path / "out", Wishes()).folder
     sound = np.random.default_rng(0).normal(0, 0.1, 40_000)
-    one, other = (load(path, "cpu").score(sound, sample_rate=16_000) for path in (exported, folder))
-    assert one.mean == other.mean
+    one, other = (load(path, "cpu") for path in (exported, folder))
+    assert one.trained_on == other.trained_on == "ratings"
+    assert one.score(sound, sample_rate=16_000).mean == other.score(sound, sample_rate=16_000).mean
     card = (exported / "README.md").read_text()
     assert "strategy whole, a domain adversary on `source` (lambda 0.1), which reached the encoder too" in card
     assert "wavlm, from some/wavlm" in card

@@ -1,4 +1,7 @@
-"""What sound may be like, so that time and memory never follow a number in a file's header (docs/scoring.md)."""
+"""What sound may be like, so that time and memory never follow a number in a file's header.
+
+docs/score-and-share.md lists the limits.
+"""
 
 from datmos.audio.unusable import UnusableAudioError
 

@@ -1,6 +1,8 @@
 """From params and the files of the pipeline to fine-tuned models: what the stage calls."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,7 @@ def finetune_strategy(
     name: str,
     manifest: pd.DataFrame,
     domains: pd.DataFrame,
+    details: Mapping[str, Any],
     models: Path,
     curves: Path,
     processes: Processes,
@@ -35,6 +38,7 @@ def finetune_strategy(
         name: a key of ``finetune.strategies``.
         manifest: all clips.
         domains: table of the train clips: clip_id, and a column of labels for each adversary.
+        details: what the models' config.json has to say besides.
         models: folder that the first process writes, as `save_models` does.
         curves: CSV that the first process writes, by seed: per epoch task loss and validation loss
             (`audiobox_loss`), adversarial loss (nats), domain accuracy (0..1), and the norms of both losses'
@@ -75,16 +79,17 @@ def finetune_strategy(
     if processes.rank > 0:
         return
     every_seed = pd.concat({seed: result.curves for seed, result in results.items()}, names=["seed", None])
-    details = {
+    config = {
         "strategy": name,
         **strategy.model_dump(by_alias=True, mode="json"),
+        **details,
         "scale": study.scale,
         "window_seconds": study.audio.clip_seconds,
         "offset": study.audio.offset,
         "best_epochs": {str(seed): result.best_epoch for seed, result in results.items()},
     }
     with replacing_folder(models) as folder:
-        save_models(folder, start.recipe, details, {seed: result.weights for seed, result in results.items()})
+        save_models(folder, start.recipe, config, {seed: result.weights for seed, result in results.items()})
     write_csv(curves, every_seed.reset_index("seed"))
     for state in states:
         state.remove()

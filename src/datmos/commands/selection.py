@@ -4,7 +4,7 @@ Gulrajani & Lopez-Paz, "In Search of Lost Domain Generalization" (arXiv 2007.014
 domain shift mean nothing without the rule that chose their settings, and a rule that sees the target is none.
 
 The rule: an adversary is kept for an aspect if it costs little on sources that the models never met. It is not
-asked to help there: natural sources reward the shortcut (docs/criteria.md says how the rule was found).
+asked to help there: natural sources reward the shortcut (docs/results.md says how the rule was found).
 """
 
 import shlex

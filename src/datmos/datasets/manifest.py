@@ -73,7 +73,7 @@ def manifest_schema(aspects: list[str]) -> pa.Schema:
 
 
 def summarise(manifest: pd.DataFrame, excluded: pd.DataFrame, aspects: list[str]) -> dict[str, Any]:
-    """Counts and label statistics for metrics/manifest.json."""
+    """Counts and label statistics for data/details/manifest.json."""
     lost = {split: clips["source"] for split, clips in excluded.groupby("split")}
     none = pd.Series(dtype=str)
     return {

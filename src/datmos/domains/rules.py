@@ -1,7 +1,7 @@
 """What a domain is: rules that give every train clip the label an adversary must not be able to read from h.
 
 Paper (arXiv 2603.16201): DAT-Source, DAT-Kmeans and the control DAT-Random. A new rule is one function and one
-line of `datmos.domains.settings.RULES` (and its key in dvc.yaml).
+line of `datmos.domains.settings.RULES` (and its file in dvc.yaml).
 """
 
 from typing import Any
@@ -46,7 +46,7 @@ def label_domains(
 
     Returns:
         A table of clip_id and labels 0, 1, ...: one column "domain", or one for each of several labels, named like
-        it; and a summary for metrics/domains/<rule>.json.
+        it; and a summary for data/details/domains.json.
 
     Raises:
         DatmosError: more domains asked for than there are train clips.

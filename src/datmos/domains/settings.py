@@ -63,7 +63,7 @@ class Rule(NamedTuple):
 BY_SOURCE = {"source": "datmos.domains.rules.by_source"}
 BY_KMEANS = {"kmeans": "datmos.domains.kmeans.by_kmeans"}
 BY_CHANCE = {"random": "datmos.domains.rules.by_chance"}
-RULES = {  # every one is a stage domains@<name> too
+RULES = {  # the stage domains writes a file for each: data/domains/<name>.parquet
     "source": Rule(BY_SOURCE),
     "kmeans": Rule(BY_KMEANS, numbered_by="kmeans"),
     "random": Rule(BY_CHANCE, numbered_by="random"),

@@ -13,6 +13,7 @@ ENCODERS = {  # a new kind is a class (see `datmos.embedding.encoders.interface.
     "transformers": "datmos.embedding.encoders.huggingface.TransformersEncoder",
     "torchaudio": "datmos.embedding.encoders.torchaudio_pipelines.TorchaudioEncoder",
 }
+EXAMPLES = {"transformers": "facebook/wav2vec2-xls-r-2b", "torchaudio": "WAV2VEC2_XLSR_2B"}  # of encoder.model
 
 
 class EncoderParams(Section):
@@ -33,8 +34,8 @@ class EncoderParams(Section):
             if given:
                 raise ValueError(f"kind distillmos is one model: set {given[0]} to null")
         elif self.model is None:
-            example = {"transformers": "facebook/wav2vec2-xls-r-2b", "torchaudio": "WAV2VEC2_XLSR_2B"}
-            raise ValueError(f"kind {self.kind} needs model, for example {example[self.kind]}")
+            example = f", for example {EXAMPLES[self.kind]}" if self.kind in EXAMPLES else ""
+            raise ValueError(f"kind {self.kind} needs model{example}")
         if len({self.layer, *self.extra_layers}) <= len(self.extra_layers):
             raise ValueError(f"extra_layers: every layer once, and not layer itself, got {self.extra_layers}")
         return self

@@ -21,7 +21,7 @@ from datmos.audiobox.weights import WINDOW, load_published
 from datmos.core.files import file_digest
 from datmos.core.predictions import mix
 from datmos.core.settings import Name
-from datmos.core.untrusted import Finite, Untrusted, checked
+from datmos.core.untrusted import Finite, Text, Untrusted, checked
 from datmos.embedding.encoders.onednn import use_onednn
 from datmos.heads.familiarity import Familiarity
 from datmos.scoring.model import WindowScores
@@ -55,8 +55,10 @@ class AudioboxWindows:
         seconds: float,
         scale: tuple[float, float],
         device: torch.device,
+        trained_on: str | None = None,
     ) -> None:
         self.name, self.version, self.scale, self.device = name, version, scale, device
+        self.trained_on = trained_on
         self.aspects = list(recipe.shape.aspects)
         self.windowing = Windowing(int(recipe.extractor.sampling_rate), seconds, MIN_SECONDS, repeats=False)
         self.networks = [network.eval().requires_grad_(False).to(device) for network in networks]
@@ -101,6 +103,7 @@ class FinetunedConfig(Untrusted):
     strategy: Name
     scale: Annotated[list[Finite], Field(min_length=2, max_length=2)]
     window_seconds: Annotated[Finite, Field(ge=MIN_SECONDS, le=LONGEST_WINDOW)]
+    trained_on: Text | None = None  # data.kind; models of earlier versions don't say it
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -121,7 +124,14 @@ def load_finetuned(folder: Path, device: torch.device, trust: Trust) -> Audiobox
     files = [folder / "config.json", *sorted(folder.glob("seed_*.safetensors"))]
     low, high = known.scale
     return AudioboxWindows(
-        known.strategy, _version(files), recipe, networks, known.window_seconds, (low, high), device
+        known.strategy,
+        _version(files),
+        recipe,
+        networks,
+        known.window_seconds,
+        (low, high),
+        device,
+        known.trained_on,
     )
 
 

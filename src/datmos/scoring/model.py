@@ -45,6 +45,7 @@ class WindowModel(Protocol):
         scale: lowest and highest rating.
         windowing: how long its windows are, and at which rate.
         familiarity: where its train clips lie; None if it does not know.
+        trained_on: the kind of data, as data.kind names it; None if it does not know.
         device: where it computes.
     """
 
@@ -54,6 +55,7 @@ class WindowModel(Protocol):
     scale: tuple[float, float]
     windowing: Windowing
     familiarity: Familiarity | None
+    trained_on: str | None
     device: torch.device
 
     def prepare(self, waveform: Tensor) -> dict[str, Tensor]:
@@ -110,6 +112,7 @@ class HeadsOnEncoder:
         self.device = device
         audio = AudioParams.model_validate(self.config["audio"])
         self.familiarity: Familiarity | None = load_familiarity(folder)
+        self.trained_on: str | None = self.config.get("trained_on")
         self._shape = (self.config["encoder"]["dimension"], self.config["encoder"]["frames"])
         if len(self.familiarity.mean) != self._shape[0]:
             raise DatmosError(f"{folder}: its familiarity is not of embeddings of {self._shape[0]} channels")

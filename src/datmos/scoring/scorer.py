@@ -64,6 +64,7 @@ class Scorer:
         name, version: of the model; a version is a fingerprint of all that scores depend on.
         aspects: names of the scores.
         scale: lowest and highest rating.
+        trained_on: the kind of data, as data.kind of params.yaml names it; None: the model does not say it.
         encoder: the frozen model in it, or None.
         models: its heads (`datmos.heads.model_files.Models`), or None.
     """
@@ -72,6 +73,7 @@ class Scorer:
         self.model = model
         self.name, self.version = model.name, model.version
         self.aspects, self.scale = model.aspects, model.scale
+        self.trained_on = model.trained_on
         self.encoder: Any = getattr(model, "encoder", None)
         self.models: Any = getattr(model, "models", None)
 

@@ -42,6 +42,7 @@ class StrategyConfig(Untrusted):
     encoder: StoredEncoder
     encoder_params: EncoderParams
     audio: AudioParams
+    trained_on: Text | None = None  # data.kind; models of earlier versions don't say it
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -57,7 +57,8 @@ def train_strategy(
         name: of the strategy.
         strategy: its entry in params.yaml.
         domains: table of the train clips: clip_id, and a column of labels for each adversary.
-        details: what the models' config.json has to say besides: all that is needed to score audio with them.
+        details: what the models' config.json has to say besides: all that is needed to score audio with them, and
+            the kind of data that they learned from.
         models: folder to write, as `datmos.heads.model_files.save_models` does, and where the train clips lie among
             all sound (`datmos.heads.familiarity`).
         curves: CSV to write, by seed: per epoch task loss and validation loss (of the strategy's task loss),

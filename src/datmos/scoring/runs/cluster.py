@@ -6,6 +6,7 @@ a model of its own; it starts an actor again that was lost, with its shard. All 
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,11 +68,15 @@ def _score(sharding: Sharding, options: Options, resume: bool, cluster: Cluster)
     versions = {_count(tally, note)["version"] for note in notes if note is not None}
     if len(versions) > 1:
         raise DatmosError(f"{sharding.output}: its shards were scored by several versions of the model: {versions}")
+    warned = False
     done = min(len(finished) * sharding.size, sharding.clips)
     with tqdm(total=sharding.clips, initial=done, desc="scoring with Ray", unit="clip") as bar:
         for note in _run(sharding, options, cluster, todo, next(iter(versions), None)) if todo else ():
             if note["problem"] is not None:
                 raise DatmosError(note["problem"])
+            if note["warning"] is not None and not warned:
+                tqdm.write(note["warning"], file=sys.stderr)
+                warned = True
             _count(tally, note)
             bar.update(note["scored"] + len(note["failed"]))
     tally.report()

@@ -18,6 +18,7 @@ from datmos.core.errors import DatmosError, printable
 from datmos.scoring.runs.inputs import ListedClip, by_file, find_clips
 from datmos.scoring.runs.options import Options, check_aspects, hop_of, score_clips
 from datmos.scoring.runs.partial import Partial, partial_of
+from datmos.scoring.runs.real_sound import warning_of
 from datmos.scoring.runs.rows import CsvLines, Layout, Row, json_line, write_rows
 from datmos.scoring.runs.tally import Tally
 from datmos.scoring.scorer import Scorer, load
@@ -27,7 +28,7 @@ from datmos.scoring.user_outputs import locked, output_file
 def score_to_stdout(options: Options, kind: str) -> bool:
     """Print rows as they come; returns whether a clip failed."""
     clips = find_clips(options.inputs, _stdin())
-    scorer, layout = _prepare(options)
+    scorer, layout = _prepare(options, clips)
     sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
     tally = Tally(options.minima)
     watched = sys.stdout.isatty()  # rows show how far it is, and a bar would run into them
@@ -65,7 +66,7 @@ def score_to_file(options: Options, kind: str, output: Path, resume: bool) -> bo
         wanted = by_file(clips, files)
         if str(output) in wanted.keys() | {os.path.realpath(name) for name in options.inputs}:
             raise DatmosError(f"--output {output}: is what is to be scored, or a list of it; name another file")
-        scorer, layout = _prepare(options)
+        scorer, layout = _prepare(options, clips)
         if resume:
             partial.take(wanted, layout, output, kind)
         todo = [file for file in wanted if file not in partial.places]
@@ -94,9 +95,11 @@ def _stdin() -> BinaryIO | None:
     return None if sys.stdin is None else sys.stdin.buffer  # None: closed
 
 
-def _prepare(options: Options) -> tuple[Scorer, Layout]:
+def _prepare(options: Options, clips: list[ListedClip]) -> tuple[Scorer, Layout]:
     scorer = load(options.model, options.device, options.revision, options.trust)
     check_aspects(options.minima, scorer.aspects)
+    if (warning := warning_of(scorer, clips)) is not None:
+        print(warning, file=sys.stderr)
     return scorer, Layout(scorer, hop_of(options, scorer), options.timeline)
 
 

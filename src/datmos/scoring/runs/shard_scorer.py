@@ -8,7 +8,9 @@ import pyarrow as pa
 
 from datmos.core.errors import DatmosError
 from datmos.core.files import write_json
+from datmos.scoring.runs.inputs import ListedClip
 from datmos.scoring.runs.options import Options, check_aspects, hop_of, score_clips
+from datmos.scoring.runs.real_sound import warning_of
 from datmos.scoring.runs.rows import Layout, Row, write_rows
 from datmos.scoring.runs.shards import Sharding
 from datmos.scoring.runs.tally import Tally
@@ -41,7 +43,10 @@ class ShardScorer:
             )
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Score the shard ``row["shard"]`` and return its note; or, under "problem", why it can't be."""
+        """Score the shard ``row["shard"]`` and return its note, with a "warning" that the user should see.
+
+        If it can't be scored, "problem" says why.
+        """
         if self._problem is not None:
             return {"problem": self._problem}
         try:
@@ -52,8 +57,9 @@ class ShardScorer:
     def _score(self, shard: int) -> dict[str, Any]:
         options, sharding = self._options, self._sharding
         layout = Layout(self._scorer, hop_of(options, self._scorer), options.timeline)
+        clips = sharding.read(shard)
         tally, seconds = Tally(options.minima), [0.0]
-        write_rows(sharding.file(shard), "parquet", self._rows(shard, layout, tally, seconds), layout)
+        write_rows(sharding.file(shard), "parquet", self._rows(clips, layout, tally, seconds), layout)
         note = {
             "shard": shard,
             "version": self._scorer.version,
@@ -63,10 +69,9 @@ class ShardScorer:
             "audio_seconds": round(seconds[0], 3),
         }
         write_json(sharding.note(shard), note)  # after the rows: without it the shard counts for nothing
-        return note | {"problem": None}
+        return note | {"problem": None, "warning": warning_of(self._scorer, clips, sharding.here)}
 
-    def _rows(self, shard: int, layout: Layout, tally: Tally, seconds: list[float]) -> Iterator[Row]:
-        clips = self._sharding.read(shard)
+    def _rows(self, clips: list[ListedClip], layout: Layout, tally: Tally, seconds: list[float]) -> Iterator[Row]:
         with closing(score_clips(clips, self._scorer, self._options)) as scored:
             for clip, result in zip(clips, scored, strict=True):
                 seconds[0] += getattr(result, "seconds", 0.0)
