@@ -12,6 +12,8 @@ PYTEST := pytest -n 2 --dist load --maxschedchunk 1
 
 run: $(VENV)/.run
 	dvc repro
+	@head -n 6 metrics/tables/summary.md
+	@echo 'Table I: metrics/tables/table1.md. Everything: open plots/report.html in a browser.'
 
 test: lint
 	$(PYTEST)

@@ -2,19 +2,22 @@
 
     python benchmarks/corpora.py --seeds 201 202 203 --shortcuts 1 0 --out /tmp/corpora
 
-renders a study for each corpus seed and strength of the shortcut, embeds it, trains strategies of params.yaml
-(all, or those after --strategies) and references, and writes OUT.csv (every number) and OUT.md (tables). Studies
-are kept under --work and not made again. All else is as params.yaml says.
+renders a study for each corpus seed and strength of the shortcut, embeds it, and trains strategies of params.yaml
+(all, or those after --strategies) and references. It writes OUT.csv (every number), and OUT_<strength>.csv: means
+over corpora, as docs/studies/ has them. Studies are kept under --work and not made again. All else is as
+params.yaml says.
 
-A strategy is compared with the baseline in every corpus for itself, as the stage significance does; a table says in
+A strategy is compared with the baseline in every corpus for itself, as the stage evaluate does. The means say in
 how many corpora its SRCC is separably better or worse.
 """
 
 import argparse
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -25,13 +28,14 @@ from datmos.comparison.summaries import LOWER_IS_BETTER
 from datmos.core.clips import predicted_clips
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
-from datmos.core.files import write_csv, write_text
+from datmos.core.files import write_csv
 from datmos.core.paths import EMBEDDINGS, MANIFEST
 from datmos.core.store import EmbeddingStore
 from datmos.evaluation.metrics import evaluate_predictions
 from datmos.evaluation.references import predict_reference
 from datmos.heads.predict import predict_clips
 from datmos.params.schema import Params, load_params
+from datmos.report.markdown import cell, markdown_table
 from datmos.training.train import Study
 
 ROOT = Path(__file__).parents[1]
@@ -86,32 +90,35 @@ def score_study(params: Params, folder: Path, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def report(rows: pd.DataFrame) -> str:
-    """Lay out a table for each strength of the shortcut, strategies x aspects, means over corpora."""
-    parts = [
-        "System level: SRCC / MSE / shortcut slope, means over seeds and corpora. + and -: in how many corpora the "
-        "SRCC is separably better or worse than the baseline's.\n"
+def means(rows: pd.DataFrame) -> pd.DataFrame:
+    """Average over corpora: a row a predictor and aspect.
+
+    Columns name, aspect, srcc, mse, slope; corpora: how many; better, worse: in how many the SRCC is separably so.
+    """
+    gains = rows["srcc_gain"].where(rows["srcc_separable"].astype(bool), 0.0)
+    counted = rows.assign(better=gains > 0, worse=gains < 0, corpora=1)
+    kinds = {"srcc": "mean", "mse": "mean", "slope": "mean", "better": "sum", "worse": "sum", "corpora": "sum"}
+    return counted.groupby(["name", "aspect"], sort=False).agg(kinds).reset_index()
+
+
+def table(averages: pd.DataFrame) -> str:
+    """Lay what `means` returned out: SRCC / MSE / slope, and + and -: in how many corpora it is better or worse."""
+    aspects = list(averages["aspect"].unique())
+    rows = [
+        [str(name), *(_cell(one) for one in own.set_index("aspect").loc[aspects].itertuples())]
+        for name, own in averages.groupby("name", sort=False)
     ]
-    for strength, part in rows.groupby("shortcut", sort=False):
-        corpora = ", ".join(map(str, part["corpus"].unique()))
-        aspects = list(part["aspect"].unique())
-        lines = [["", *aspects], [":---", *["---"] * len(aspects)]]
-        for name, own in part.groupby("name", sort=False):
-            lines.append([str(name), *(_cell(own[own["aspect"] == aspect]) for aspect in aspects)])
-        table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-        parts.append(f"\n**Shortcut {strength:g}, corpora {corpora}**\n\n{table}")
-    return "".join(parts)
+    return markdown_table(["Strategy", *aspects], rows)
 
 
-def _cell(own: pd.DataFrame) -> str:
-    separable = own[own["srcc_separable"]]["srcc_gain"]
-    better, worse = int((separable > 0).sum()), int((separable < 0).sum())
-    marks = "".join(f" {sign}{count}" for sign, count in (("+", better), ("-", worse)) if count)
-    return f"{own['srcc'].mean():.3f} / {own['mse'].mean():.2f} / {own['slope'].mean():.2f}{marks}"
+def _cell(own: Any) -> str:
+    marks = "".join(f" {sign}{count}" for sign, count in (("+", own.better), ("-", own.worse)) if count)
+    slope = "" if math.isnan(own.slope) else f" / {cell(own.slope, 2)}"
+    return f"{cell(own.srcc, 3)} / {cell(own.mse, 2)}{slope}{marks}"
 
 
 def main() -> None:
-    """Write OUT.csv and OUT.md."""
+    """Write OUT.csv, and OUT_<strength>.csv."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", nargs="+", type=int, required=True, help="of the corpora")
     parser.add_argument("--shortcuts", nargs="+", type=float, default=[1.0], help="strengths, 0 to 1")
@@ -132,9 +139,9 @@ def main() -> None:
             folder = arguments.work / f"seed-{seed}-shortcut-{shortcut:g}"
             make_study(own, folder)
             tables.append(score_study(own, folder, names).assign(corpus=seed, shortcut=shortcut))
-            rows = pd.concat(tables, ignore_index=True)
-            write_csv(arguments.out.with_suffix(".csv"), rows)
-            write_text(arguments.out.with_suffix(".md"), report(rows))
+            write_csv(arguments.out.with_suffix(".csv"), pd.concat(tables, ignore_index=True))
+    for shortcut, own in pd.concat(tables, ignore_index=True).groupby("shortcut", sort=False):
+        write_csv(arguments.out.with_name(f"{arguments.out.name}_{shortcut:g}.csv"), means(own))
 
 
 if __name__ == "__main__":

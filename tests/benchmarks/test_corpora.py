@@ -26,15 +26,21 @@ def made_up(corpus: int, name: str, srcc: float, gain: float, separable: bool) -
     }  # fmt: skip
 
 
-def test_a_cell_is_a_mean_and_counts_corpora(script: ModuleType) -> None:
+def test_means_are_over_corpora_and_count_them(script: ModuleType) -> None:
     rows = [made_up(1, "baseline", 0.5, 0.0, False), made_up(2, "baseline", 0.75, 0.0, False)]
     rows += [made_up(1, "dat", 0.75, 0.25, True), made_up(2, "dat", 0.5, -0.25, True)]
     rows += [made_up(1, "other", 0.5, 0.25, False), made_up(2, "other", 1.0, 0.25, True)]
-    lines = script.report(pd.DataFrame(rows)).splitlines()
-    assert "**Shortcut 1, corpora 1, 2**" in lines
-    assert "| baseline | 0.625 / 1.00 / 0.12 |" in lines
-    assert "| dat | 0.625 / 1.00 / 0.12 +1 -1 |" in lines
-    assert "| other | 0.750 / 1.00 / 0.12 +1 |" in lines
+    averages = script.means(pd.DataFrame(rows))
+    assert averages["better"].tolist() == [0, 1, 1]
+    assert averages["worse"].tolist() == [0, 1, 0]
+    assert script.table(averages).splitlines()[2:] == [
+        "| baseline | 0.625 / 1.00 / 0.12 |",
+        "| dat | 0.625 / 1.00 / 0.12 +1 -1 |",
+        "| other | 0.750 / 1.00 / 0.12 +1 |",
+    ]
+    constant = averages.assign(srcc=float("nan"), slope=float("nan"))
+    assert script.table(constant).splitlines()[2] == "| baseline | n/a / 1.00 |"
+    assert averages["corpora"].tolist() == [2, 2, 2]
 
 
 @pytest.mark.takes(20)
@@ -60,4 +66,5 @@ def test_studies_are_made_once_and_scored(
     script.main()
     assert [path.stat().st_mtime_ns for path in made] == times
     pd.testing.assert_frame_equal(pd.read_csv("table.csv"), rows)
-    assert Path("table.md").read_text() == script.report(rows)
+    averages = pd.read_csv("table_1.csv")
+    assert averages.groupby("aspect")["name"].apply(list).tolist() == [["baseline", "dat_source", "ridge"]] * 2

@@ -31,6 +31,7 @@ def describe_heads(config: Mapping[str, Any]) -> Contents:
     encoder, params, audio = config["encoder"], config["encoder_params"], config["audio"]
     revision = f", revision {encoder['revision']}" if encoder["revision"] else ""
     low, high = config["head"]["scale"]
+    weights = WEIGHTS.get(params["kind"], "the code of this encoder finds them")
     return Contents(
         aspects=list(config["aspects"]),
         scale=(low, high),
@@ -39,7 +40,7 @@ def describe_heads(config: Mapping[str, Any]) -> Contents:
             "Encoder (frozen)": f"{encoder['name']}{revision}{_layers(encoder['layers'])}",
             "Head": f"{config['kind']}, {len(config['seeds'])} seed(s)",
         },
-        encoder_weights=f"The encoder's weights are not in this folder: {WEIGHTS[params['kind']]}.",
+        encoder_weights=f"The encoder's weights are not in this folder: {weights}.",
         seconds=audio["clip_seconds"],
         sample_rate=encoder["sample_rate"],
         base_model=params["model"] if params["kind"] == "transformers" else None,

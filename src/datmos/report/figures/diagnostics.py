@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 
 from datmos.report.figures.style import MARKERS, Looks, drawing, name_rows, plain_frame, save
 
+MOST = 98  # percent of the losses that are in the picture
 LEGEND: dict[str, Any] = {"loc": "outside right upper", "frameon": False}
 FONT: dict[Any, Any] = {"font.size": 9}
 BETTER = {"mse": "MSE, difference\n(below 0 is better)", "srcc": "SRCC, difference\n(above 0 is better)"}
@@ -39,6 +40,11 @@ def draw_training(curves: Mapping[str, pd.DataFrame], looks: Looks, path: Path, 
                 axes.plot(table["epoch"], table[column], label=name, markevery=5, markersize=4, **style)
             axes.set(title=title, xlabel="epoch", ylabel=unit)
             _grid(axes)
+        losses = np.concatenate(
+            [table[["task_loss", "validation_loss"]].to_numpy().ravel() for table in curves.values()]
+        )
+        # a batch that went astray in one epoch must not flatten all the others
+        panels[0].set_ylim(top=np.nanpercentile(losses, MOST) + 0.1 * np.ptp(np.nanpercentile(losses, [0, MOST])))
         panels[2].set(ylabel="share of train clips", ylim=(0, 1))
         if tuned:
             panels[3].set(ylabel="Euclidean norm")
