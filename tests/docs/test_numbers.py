@@ -33,7 +33,7 @@ def test_the_page_of_results_is_the_one_that_the_committed_files_give() -> None:
 
 
 def test_readme_shows_what_make_run_prints() -> None:
-    answer = "\n".join(SUMMARY.splitlines()[:5])
+    answer = "\n".join(f"> {line}".rstrip() for line in SUMMARY.splitlines()[:5])
     assert answer in (REPOSITORY / "README.md").read_text()
 
 
