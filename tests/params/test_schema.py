@@ -91,6 +91,8 @@ def test_a_number_that_dvc_wrote_as_text_is_a_number(tmp_path: Path) -> None:
         ("granularity.strategies", ["dat_source"], ["granularity.strategies", "'dat_source' are 'source'"]),
         ("umap.strategies", [], ["umap.strategies", "at least 1"]),
         ("umap.strategies", ["dat_sorce"], ["umap.strategies", "did you mean 'dat_source'"]),
+        ("umap.aspect", "XX", ["umap.aspect", "'XX' is not one of data.aspects: PQ, PC, CE, CU"]),
+        ("umap.split", "dev", ["umap.split", "'train' or 'valid'", "'dev'"]),
         ("data.kind", "rating", ["data.kind", "did you mean 'ratings'"]),
         ("data.kind", "ratings", ["data", "root", "your ratings"]),
         ("data.root", "elsewhere", ["data", "root", "data/corpus", "elsewhere"]),
