@@ -66,7 +66,7 @@ def draw_results(params: Params, looks: Looks, folder: Path) -> None:
     rows = comparison_rows(metrics, aspects)
     draw_errors(rows, blocks, looks, folder / "errors.png")
     draw_slopes(rows, blocks, looks, folder / "slopes.png")
-    calibration = pd.read_csv(DETAILS / "calibration.csv").groupby("strategy", sort=False)
+    calibration = pd.read_csv(DETAILS / "calibration.csv", keep_default_na=False).groupby("strategy", sort=False)
     draw_calibration({str(name): own for name, own in calibration}, aspects, looks, folder / "calibration.png")
     ablation = granularity_rows(read_json(DETAILS / "granularity.json"), metrics[baseline], aspects)
     draw_granularity(ablation, looks, folder / "granularity.png")

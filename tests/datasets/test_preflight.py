@@ -30,7 +30,7 @@ def root(tmp_path: Path) -> Path:
         split = ["train", "valid", "eval"][number // 4]
         system = f"sys{number % 2}" if split == "eval" else ""
         soundfile.write(tmp_path / f"{number}.wav", generator.uniform(-0.5, 0.5, 8000), 8000)
-        lines.append(f"{number}.wav,{split},speech,{'AB'[number % 2]},{system},3.5,3;4")
+        lines.append(f"{number}.wav,{split},speech,{'AB'[number % 2]},{system},{3 + number % 3},3;4")
     (tmp_path / "ratings.csv").write_text("\n".join(lines) + "\n")
     return tmp_path
 

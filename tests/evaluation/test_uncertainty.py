@@ -1,6 +1,8 @@
 """Uncertainty: hand-computed values, simulated heads that know how wrong they are and heads that don't."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -100,3 +102,18 @@ def test_one_aspect() -> None:
     predictions, manifest = study()
     one = evaluate_uncertainty(predictions, manifest, ["PQ"])[0]
     assert one["joint_nll"]["seeds"] == pytest.approx(one["aspects"]["PQ"]["nll"]["seeds"])
+
+
+@pytest.mark.parametrize("other", [lambda table: table["PQ"], lambda table: 11 - table["PQ"]])
+def test_no_joint_likelihood_where_one_aspect_follows_from_another(other: Callable[[pd.DataFrame], Any]) -> None:
+    predictions, manifest = study()
+    result, _ = evaluate_uncertainty(predictions, manifest.assign(CE=other), ["PQ", "CE"])
+    assert math.isnan(result["train_nll"]["joint"])
+    assert math.isnan(result["joint_nll"]["mean"])
+    assert math.isfinite(result["aspects"]["CE"]["nll"]["mean"])
+
+
+def test_no_joint_likelihood_of_no_more_train_clips_than_aspects() -> None:
+    predictions, manifest = study()
+    few = manifest[(manifest["split"] == "eval") | (manifest["clip_id"].isin(["c0", "c1"]))]
+    assert math.isnan(evaluate_uncertainty(predictions, few, ["PQ", "CE"])[0]["joint_nll"]["mean"])

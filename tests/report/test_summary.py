@@ -87,6 +87,14 @@ def test_nothing_is_separable(tmp_path: Path) -> None:
     assert findings.verdicts["dat"].better  # as it was read before
 
 
+def test_nothing_could_be_detected(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    change(tmp_path, '"separable": true', '"separable": false')
+    change(tmp_path, '"smallest_detectable": 0.375', '"smallest_detectable": null')
+    nothing = Findings(Numbers(tmp_path / "data/details"), ["PQ"], RIVALS, "plain").answer()[0]
+    assert nothing == "This evaluation does not show that any strategy is better than plain."
+
+
 def test_no_regression_was_asked_for(tmp_path: Path) -> None:
     write_run(tmp_path)
     alone = RIVALS._replace(untrained=[], regressions=[], all=["plain", "dat"])

@@ -164,6 +164,17 @@ def test_uncertainty_by_hand():
     ]
 
 
+def test_a_joint_likelihood_that_is_unknown_says_why():
+    found = {
+        "aspects": {"PQ": {"nll": summary(1.0)}},
+        "joint_nll": {"mean": None, "std": None},
+        "train_nll": {"PQ": 2.5, "joint": None},
+    }
+    text = uncertainty_table({"plain": found}, ["PQ"])
+    assert "n/a: the train ratings of one aspect follow from those of the others" in text
+    assert "| *train ratings* | n/a |" in text
+
+
 def test_probes_by_hand():
     own = {"domain_accuracy_linear": summary(0.5, 0.7), "srcc_PQ_linear": summary(0.25), "chance": {"mean": 0.2}}
     lines = probe_table({"plain": own}).splitlines()

@@ -17,6 +17,7 @@ from datmos.core.clips import SPLITS
 from datmos.core.errors import listing
 from datmos.core.files import file_digest
 from datmos.core.registry import find
+from datmos.datasets.checks import rating_problems
 from datmos.datasets.manifest import is_leak, splits_that_lost_too_much
 from datmos.datasets.settings import DATASETS, EVALUATION_SETS, DataParams, EvaluationSetParams
 
@@ -110,6 +111,7 @@ def _refusals(
         for split, own, bad in splits_that_lost_too_much(listed, listed["problem"] != "", limit):
             allowed = f"{key}.max_excluded {limit:g} allows"
             yield f"{len(bad)} of {len(own)} {split} clips can't be used, more than {allowed}"
+        yield from rating_problems(listed, data.aspects, data.scale)
     if leaks:
         yield f"{len(leaks)} files are in more than one of the splits {', '.join(SPLITS)}"
 

@@ -4,14 +4,17 @@ Columns ``path, split, category, source, system`` and one for each aspect, its m
 natural clips. Optional: ``base``; ``<aspect>_ratings``, single ratings separated by ";"; ``<aspect>_true``.
 """
 
-from collections.abc import Sequence
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from datmos.core.clips import COUNTERFACTUAL, SPLITS
-from datmos.core.errors import DatmosError, listing, nearest
+from datmos.core.errors import DatmosError, listing, nearest, printable
 from datmos.datasets.audio_finder import leaves
+from datmos.datasets.cells import read_cells, strip_names
 
 NEEDED_COLUMNS = ("path", "split", "category", "source", "system")
 TEXT_COLUMNS = (*NEEDED_COLUMNS, "base")
@@ -35,10 +38,15 @@ def read_ratings(path: Path, aspects: list[str], splits: Sequence[str] = SPLITS)
             a score that is not a finite number, no clip of one of ``splits``, or a counterfactual clip whose base
             is missing, alone, or given twice with one source.
     """
-    table = _read_text(path)
+    table, decimal = read_cells(path, "path", "data.root must be a folder that holds ratings.csv")
     _check_columns(table, path, aspects)
     if "base" not in table.columns:
         table["base"] = ""
+    strip_names(path, table, [column for column in TEXT_COLUMNS if column != "path"])
+    if decimal != ".":
+        for column in [name for name in table.columns if name not in TEXT_COLUMNS]:
+            table[column] = table[column].str.replace(decimal, ".", regex=False)
+    table["path"] = _as_on_disk(path, list(table["path"]))
     _refuse(table, table["path"] == "", path, "path is empty")
     _refuse(table, table["path"].duplicated(keep="first"), path, "path given twice; every clip needs one row")
     _refuse(
@@ -83,15 +91,36 @@ def read_evaluation_rows(root: Path, aspects: list[str]) -> pd.DataFrame:
     return clips[clips["split"] == "eval"].reset_index(drop=True)
 
 
-def _read_text(path: Path) -> pd.DataFrame:
-    """Read every cell as text: numbers are checked here, not guessed by the CSV reader."""
-    if not path.is_file():
-        raise DatmosError(f"{path}: no such file; data.root must be a folder that holds ratings.csv")
+def _as_on_disk(path: Path, names: list[str]) -> list[str]:
+    """Return the names of files as they are on disk, where they are written in another way, and say so.
+
+    A name may have backslashes, white space around it, or letters with accents in the other form of Unicode (macOS
+    takes them apart).
+    """
+    found, changed = [], []
+    for name in names:
+        right = next((one for one in _spellings(name) if _is_there(path.parent, one)), name)
+        found.append(right)
+        if right != name:
+            changed.append(name)
+    if changed:
+        told = f"{len(changed)} paths are read as files that are there under another spelling ({changed[0]!r})"
+        print(f"{printable(str(path))}: {printable(told)}", file=sys.stderr)
+    return found
+
+
+def _spellings(name: str) -> Iterator[str]:
+    yield name
+    for one in (name.strip(), name.strip().replace("\\", "/")):
+        for form in ("NFC", "NFD"):
+            yield unicodedata.normalize(form, one)
+
+
+def _is_there(folder: Path, name: str) -> bool:
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DatmosError(f"{path}: not a UTF-8 CSV file with a header line: {error}") from None
-    return table.fillna("")
+        return bool(name) and (folder / name).is_file()
+    except (OSError, ValueError):  # too long, or NUL in it
+        return False
 
 
 def _check_columns(table: pd.DataFrame, path: Path, aspects: list[str]) -> None:

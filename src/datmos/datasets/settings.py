@@ -6,9 +6,31 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from datmos.core.aspects import check_aspect_names
-from datmos.core.paths import CORPUS
+from datmos.core.paths import (
+    CORPUS,
+    CURVES,
+    DETAILS,
+    DOMAINS,
+    EMBEDDINGS,
+    FINETUNE_DOMAINS,
+    FINETUNED,
+    GRANULARITY,
+    MANIFEST,
+    METRICS,
+    MODELS,
+    PLOTS,
+    PREDICTIONS,
+    REFERENCES,
+    SETS,
+    H,
+)  # fmt: skip
 from datmos.core.registry import one_of
 from datmos.core.settings import Count, Float, Int, Name, Section, Seed
+
+OUTPUTS = (
+    CORPUS, MANIFEST, EMBEDDINGS, DOMAINS, FINETUNE_DOMAINS, MODELS, FINETUNED, CURVES, PREDICTIONS, H, REFERENCES,
+    GRANULARITY, DETAILS, SETS,
+)  # fmt: skip
 
 # A new kind is a function, called with the root and data.aspects, that returns what
 # `datmos.datasets.ratings.read_ratings` does; and a line here.
@@ -22,6 +44,24 @@ EVALUATION_SETS = {  # evaluation_sets.<name>.kind: clips to evaluate on
     "audiomos2025": "datmos.datasets.audiomos2025.read_audiomos2025_evaluation",
     "pam": "datmos.datasets.pam.read_pam",
 }
+
+
+def check_root(root: Path) -> None:
+    """Refuse a folder of clips that DVC or the shell would take for something else.
+
+    Raises:
+        ValueError: it begins with ~, or it holds outputs of the pipeline or lies in one.
+    """
+    if root.parts[:1] and root.parts[0].startswith("~"):
+        raise ValueError(f"root: {root}: ~ is not expanded here; write the whole path, such as {Path.home()}/clips")
+    outputs = [Path.cwd() / one for one in (*OUTPUTS, METRICS, PLOTS)]
+    folder = (Path.cwd() / root).resolve()
+    for output in outputs:
+        if folder in (output, *output.parents) or output in folder.parents:
+            raise ValueError(
+                f"root: {root}: the pipeline writes {output.relative_to(Path.cwd())} there. Put the clips into a "
+                "folder of their own, such as clips/, or outside of the project"
+            )
 
 
 class DataParams(Section):
@@ -38,6 +78,8 @@ class DataParams(Section):
         if (self.kind == "simulated") != (self.root == CORPUS):
             expected = f"is {CORPUS}" if self.kind == "simulated" else "is the folder with your ratings and audio"
             raise ValueError(f"root: with kind {self.kind} it {expected}, got {self.root}")
+        if self.kind != "simulated":
+            check_root(self.root)
         if self.scale[0] >= self.scale[1]:
             raise ValueError(f"scale: the lowest rating must be below the highest, got {list(self.scale)}")
         check_aspect_names(self.aspects)
@@ -50,6 +92,11 @@ class EvaluationSetParams(Section):
     kind: Annotated[str, one_of(EVALUATION_SETS)]
     root: Path
     max_excluded: Annotated[Float, Field(ge=0, le=1)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_root(self.root)
+        return self
 
 
 class CorpusParams(Section):

@@ -57,7 +57,12 @@ def coverage_curve(mean: np.ndarray, std: np.ndarray, actual: np.ndarray) -> np.
 
 
 def joint_nll(mean: np.ndarray, covariance: np.ndarray, actual: np.ndarray) -> float:
-    """Negative log-likelihood of all aspects together, nats a clip: (N, A), (N, A, A), (N, A)."""
+    """Negative log-likelihood of all aspects together, nats a clip: (N, A), (N, A, A), (N, A).
+
+    NaN if a covariance is singular.
+    """
+    if (np.linalg.matrix_rank(covariance, hermitian=True) < mean.shape[1]).any():
+        return math.nan
     error = actual - mean
     distance = np.einsum("na,na->n", error, np.linalg.solve(covariance, error[..., None])[..., 0])
     log_det = np.linalg.slogdet(covariance)[1]
@@ -78,7 +83,8 @@ def evaluate_uncertainty(
         ``{"aspects": {aspect: {metric: summary}}, "joint_nll": summary, "train_nll": {aspect or "joint": nll}}``.
         A summary is over seeds; its ``ensemble`` is of one Gaussian with the mean and covariance of the seeds'
         mixture. ``train_nll`` is what one Gaussian fitted to the train clips' ratings would get for every clip: a
-        head with a higher NLL would do better to say nothing.
+        head with a higher NLL would do better to say nothing. Joint NLLs are NaN where the train ratings of one
+        aspect follow from those of others, or there are no more train clips than aspects.
         And the calibration curve: columns nominal, observed (mean over aspects), <aspect>; means over seeds.
     """
     clips = manifest[manifest["split"] == "eval"].set_index("clip_id").sort_index()
@@ -104,8 +110,11 @@ def evaluate_uncertainty(
         spread = np.sqrt(train_covariance[a, a])
         train_nll[aspect] = float(-stats.norm.logpdf(actual[:, a], train_mean[a], spread).mean())
     curve["observed"] = curve[list(aspects)].mean(axis=1)
-    joint = [joint_nll(mean, covariance, actual) for mean, covariance in every]
-    result["joint_nll"] = summarise_seeds(joint[:-1], joint[-1])
     same_mean, same_covariance = (np.resize(v, (len(actual), *v.shape)) for v in (train_mean, train_covariance))
-    result["train_nll"] = train_nll | {"joint": joint_nll(same_mean, same_covariance, actual)}
+    train_nll["joint"] = joint_nll(same_mean, same_covariance, actual)
+    joint = [joint_nll(mean, covariance, actual) for mean, covariance in every]
+    if math.isnan(train_nll["joint"]):  # the ratings of one aspect follow from others': a likelihood has no bound
+        joint = [math.nan] * len(joint)
+    result["joint_nll"] = summarise_seeds(joint[:-1], joint[-1])
+    result["train_nll"] = train_nll
     return result, curve

@@ -172,7 +172,10 @@ class Findings:
                 self.numbers.show(".2f", *keys, aspect, best, "srcc", "smallest_detectable"), aspect
             )
             for aspect in self.aspects
+            if self.numbers.get(*keys, aspect, best, "srcc", "smallest_detectable") is not None
         ]
+        if not least:
+            return text
         return text + Markup(" It could show differences in SRCC from {} on.").format(Markup(", ").join(least))
 
     def _against_regression(self, name: str) -> Markup:

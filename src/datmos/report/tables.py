@@ -164,7 +164,11 @@ def uncertainty_table(uncertainty: Mapping[str, Mapping[str, Any]], aspects: Seq
         parts.append(f"\n## {plain(aspect)}\n\n" + markdown_table(["Strategy", *metrics], rows))
     joint = [[plain(name), *spreads([own["joint_nll"]], 2)] for name, own in uncertainty.items()]
     joint.append(["*train ratings*", cell(number(first["train_nll"]["joint"]), 2)])
-    parts.append("\n## All aspects together\n\n" + markdown_table(["Strategy", "joint nll"], joint))
+    why = "n/a: the train ratings of one aspect follow from those of the others, or there are too few.\n\n"
+    unknown = first["train_nll"]["joint"] is None
+    parts.append(
+        f"\n## All aspects together\n\n{why if unknown else ''}" + markdown_table(["Strategy", "joint nll"], joint)
+    )
     return "".join(parts)
 
 

@@ -44,7 +44,9 @@ def draw_training(curves: Mapping[str, pd.DataFrame], looks: Looks, path: Path, 
             [table[["task_loss", "validation_loss"]].to_numpy().ravel() for table in curves.values()]
         )
         # a batch that went astray in one epoch must not flatten all the others
-        panels[0].set_ylim(top=np.nanpercentile(losses, MOST) + 0.1 * np.ptp(np.nanpercentile(losses, [0, MOST])))
+        low, high = np.nanpercentile(losses, [0, MOST])
+        margin = 0.1 * (high - low) or 1.0
+        panels[0].set_ylim(low - margin, high + margin)
         panels[2].set(ylabel="share of train clips", ylim=(0, 1))
         if tuned:
             panels[3].set(ylabel="Euclidean norm")
