@@ -63,6 +63,7 @@ def test_check_params_prints_what_the_stages_read() -> None:
         assert printed["strategies"][name]["loss"] == strategy.get(
             "loss", "faithful"
         )  # what an entry leaves out is printed too
+    assert "params.yaml is valid: " in result.stderr
 
 
 def test_a_wrong_setting_is_one_message_without_a_traceback(tmp_path: Path) -> None:

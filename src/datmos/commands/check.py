@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from datmos.core.errors import DatmosError, printable_lines
+from datmos.core.errors import DatmosError, printable, printable_lines
 from datmos.params.schema import load_params
 
 
@@ -27,7 +27,9 @@ def add_check(commands: Any) -> None:
 
 def _check_params(arguments: argparse.Namespace) -> None:
     params = load_params(arguments.file)
-    print(yaml.safe_dump(params.model_dump(mode="json", by_alias=True), sort_keys=False), end="")
+    print(yaml.safe_dump(params.model_dump(mode="json", by_alias=True), sort_keys=False), end="", flush=True)
+    said = f"{arguments.file} is valid: {len(params.strategies)} strategies. Above are all settings, with defaults."
+    print(printable(said), file=sys.stderr)
 
 
 def _check_data(arguments: argparse.Namespace) -> None:
