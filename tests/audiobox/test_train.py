@@ -48,7 +48,8 @@ def study_of(params: Params) -> AudioStudy:
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     monkeypatch.chdir(tmp_path)
-    made = make_clips(tmp_path)
+    (tmp_path / "clips").mkdir()
+    made = make_clips(tmp_path / "clips")
     return made._replace(manifest=made.manifest.assign(category="speech"))
 
 

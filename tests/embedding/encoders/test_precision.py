@@ -30,10 +30,11 @@ Embed = Callable[[str], dict[str, bytes]]
 @pytest.fixture
 def embed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Embed:
     """Return a function that runs the stage with ``encoder.dtype`` and returns the store's files."""
-    (tmp_path / "data").mkdir()
-    make_clips(tmp_path / "data", CLIPS).to_parquet(tmp_path / "data/manifest.parquet")
+    for folder in ("data", "clips"):
+        (tmp_path / folder).mkdir()
+    make_clips(tmp_path / "clips", CLIPS).to_parquet(tmp_path / "data/manifest.parquet")
     settings = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-    settings["data"] |= {"kind": "ratings", "root": "data"}
+    settings["data"] |= {"kind": "ratings", "root": "clips"}
     settings["embed"]["cache"] = "cache"
     settings["audio"]["clip_seconds"] = 0.5
     settings["encoder"] |= {"kind": "transformers", "model": str(checkpoint(tmp_path / "model", "xls-r"))}
@@ -107,7 +108,7 @@ def test_half_precision_that_is_wrong_is_replaced_before_anything_is_stored(
     assert cached() == entries  # no wrong value, and no float32 value that is called bfloat16
     warning = capsys.readouterr().err
     assert warning.count("warning:") == 1
-    for part in ("encoder.dtype=bfloat16", "data/000.wav", "% of the variance", "float32 instead", "AMX"):
+    for part in ("encoder.dtype=bfloat16", "clips/000.wav", "% of the variance", "float32 instead", "AMX"):
         assert part in warning
     assert "ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16" in warning
     assert dtype_of(embed("bfloat16")) == "bfloat16"  # the same cache, on a processor that is right
@@ -179,7 +180,7 @@ def test_a_device_that_is_no_cpu_is_not_checked(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_first_clip_that_has_changed(embed: Embed) -> None:
-    Path("data/000.wav").write_bytes(Path("data/001.wav").read_bytes())
+    Path("clips/000.wav").write_bytes(Path("clips/001.wav").read_bytes())
     with pytest.raises(DatmosError, match=r"000\.wav has changed since the manifest was made"):
         embed("bfloat16")
     assert not Path("data/embeddings").exists()
