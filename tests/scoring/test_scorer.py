@@ -1,5 +1,6 @@
 """Scores are those of the pipeline, and depend on nothing but the clip and the model."""
 
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +144,7 @@ def test_samples_files_and_types_are_one(tmp_path: Path) -> None:
         assert scorer.score([form, tmp_path / "a.wav"], sample_rate=44_100)[0].mean == expected.mean
     assert scorer.score(floats, 44_100).path is None
     assert expected.path == str(tmp_path / "a.wav")
+    assert scorer.score(samples.astype(np.int32) * 2**16, np.int64(44_100)).mean == expected.mean
     unsigned = (samples[::1] // 256 + 128).astype(np.uint8)
     assert scorer.score(unsigned, 44_100).mean["level"] == pytest.approx(expected.mean["level"], rel=0.05)
 
@@ -154,13 +156,24 @@ def test_samples_files_and_types_are_one(tmp_path: Path) -> None:
         (np.zeros((2, 2, 2)), 16_000, "got .2, 2, 2"),
         (np.ones(16_000), None, "samples need their rate in Hz"),
         (np.ones(16_000), 0, "samples need their rate in Hz"),
+        (np.ones(16_000), "16000", "samples need their rate in Hz, a whole number; got '16000'"),
+        (np.ones(16_000), math.nan, "samples need their rate in Hz"),
+        (np.ones(16_000), math.inf, "samples need their rate in Hz"),
+        (np.ma.masked_less(np.ones(16_000), 0), 16_000, "a masked array"),
+        (
+            np.array([-9, 32_767], np.int32),
+            16_000,
+            "int32 with values from -9 to 32767, which fill",
+        ),
+        (torch.tensor([-9, 7]), 16_000, "int64 with values from -9 to 7"),
+        (np.zeros(16_000, np.int32), 16_000, "^clip: silent"),
         (np.array(["a"]), 16_000, "array of numbers"),
         ([1.0, 2.0], 16_000, "a path, or samples .* got float"),
         (np.ones(16_000), 16_000, "^clip: silent"),
         ("missing.wav", None, "^missing.wav: No such file"),
     ],
 )
-def test_what_cannot_be_scored_says_why(clip: Any, rate: int | None, words: str) -> None:
+def test_what_cannot_be_scored_says_why(clip: Any, rate: Any, words: str) -> None:
     with pytest.raises(DatmosError, match=words):
         Scorer(LoudnessModel()).score(clip, rate)
 

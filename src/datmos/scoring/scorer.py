@@ -8,8 +8,10 @@ scorer.score(samples, sample_rate=44100).mean     # (samples,) or (channels, sam
 scorer.score(["a.wav", "b.flac"])                 # a list gives a list
 """
 
+import math
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
+from numbers import Real
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, overload
@@ -28,6 +30,7 @@ from datmos.scoring.score import Failure, Score
 
 AnyClip = str | PathLike[str] | np.ndarray | Tensor
 LEAST_HOP = 0.01  # seconds: a second of audio is then a hundred windows
+INT16 = np.iinfo(np.int16)
 MOST_CHANNELS = 64  # more are taken for samples in the wrong dimension
 
 
@@ -151,8 +154,9 @@ def _item(clip: AnyClip, sample_rate: int | None) -> Item:
         path = fspath(clip)
         return Item(path, lambda: FileBlocks(Path(path)))
     samples = _as_channels(clip)
-    if sample_rate is None or sample_rate <= 0 or int(sample_rate) != sample_rate:
-        raise DatmosError(f"sample_rate: samples need their rate in Hz, a whole number; got {sample_rate}")
+    is_number = isinstance(sample_rate, Real) and not isinstance(sample_rate, bool)
+    if sample_rate is None or not is_number or not 0 < sample_rate < math.inf or int(sample_rate) != sample_rate:
+        raise DatmosError(f"sample_rate: samples need their rate in Hz, a whole number; got {sample_rate!r}")
     rate = int(sample_rate)
     parts = np.array_split(samples, -(-samples.size // BLOCK) or 1, axis=1)
     return Item(None, lambda: Blocks((rate, part) for part in parts))
@@ -164,8 +168,17 @@ def _as_channels(samples: Any) -> np.ndarray:
         samples = samples.detach().cpu().float().numpy() if samples.is_floating_point() else samples.cpu().numpy()
     if not isinstance(samples, np.ndarray) or samples.dtype.kind not in "fiu":
         raise DatmosError(f"a path, or samples as an array of numbers, is expected; got {type(samples).__name__}")
+    if isinstance(samples, np.ma.MaskedArray):
+        raise DatmosError("samples: a masked array says of some samples that they are not there; fill or cut them")
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and not 0 < samples.shape[0] <= MOST_CHANNELS):
         raise DatmosError(f"samples: shape (samples,) or (channels, samples) is expected, got {samples.shape}")
+    if samples.dtype.kind == "i" and samples.dtype.itemsize > INT16.dtype.itemsize and samples.size:
+        low, high = int(samples.min()), int(samples.max())
+        if (low, high) != (0, 0) and INT16.min <= low and high <= INT16.max:
+            raise DatmosError(
+                f"samples: {samples.dtype} with values from {low} to {high}, which fill no more than 16 bits. "
+                "Convert them to int16 if they are 16-bit samples, else to floats with full scale 1.0"
+            )
     if samples.dtype.kind == "i":
         samples = samples.astype(np.float64) / -float(np.iinfo(samples.dtype).min)
     elif samples.dtype.kind == "u":  # unsigned: silence is in the middle

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from datmos.core.errors import DatmosError
+from datmos.report.figures import umap
 from datmos.report.figures.umap import draw_embedding, umap_coordinates
 from helpers.pictures import ink
 
@@ -21,6 +22,15 @@ def test_embedding_is_drawn_alike_every_time(tmp_path, recwarn):
     assert ink(tmp_path / "first.png") > 0.02
     # a resource warning is of another test, whose rubbish was collected in this one
     assert not [str(one.message) for one in recwarn if one.category is not ResourceWarning]
+
+
+@pytest.mark.takes(1)
+def test_every_source_is_in_the_legend(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(umap, "save", lambda figure, path: figures.append(figure))
+    draw_embedding(np.zeros((3, 2)), ["_own", "EARS", ""], np.ones(3), "PQ", "title", tmp_path / "a.png")
+    shown = [text.get_text().strip("\u200a") for text in figures[0].axes[0].get_legend().get_texts()]
+    assert shown == ["(none)", "EARS", "_own"]
 
 
 def test_too_few_clips_for_the_neighbours():

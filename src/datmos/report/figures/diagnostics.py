@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from datmos.report.figures.style import MARKERS, Looks, drawing, name_rows, plain_frame, save
+from datmos.report.figures.style import MARKERS, Looks, drawing, legend_name, name_rows, plain_frame, save
 
 MOST = 98  # percent of the losses that are in the picture
 LEGEND: dict[str, Any] = {"loc": "outside right upper", "frameon": False}
@@ -102,7 +102,14 @@ def draw_errors(rows: pd.DataFrame, blocks: Sequence[Sequence[str]], looks: Look
         for axes, aspect in zip(grid[0], aspects, strict=True):
             axes.set_title(aspect)
         shapes = [
-            Line2D([], [], marker=MARKERS[place % len(MARKERS)], color="black", linestyle="", label=category)
+            Line2D(
+                [],
+                [],
+                marker=MARKERS[place % len(MARKERS)],
+                color="black",
+                linestyle="",
+                label=legend_name(category),
+            )
             for place, category in enumerate(categories)
         ]
         figure.legend(handles=shapes, loc="outside lower center", ncols=len(shapes), frameon=False)

@@ -51,6 +51,11 @@ def make_looks(baseline: str, trained: Sequence[str], untrained: Sequence[str]) 
     return looks
 
 
+def legend_name(name: str) -> str:
+    """Return a name for a legend, which leaves out those that begin with an underscore."""
+    return f"\u200a{name}" if name.startswith("_") else name
+
+
 def drawing(settings: Mapping[str, Any]) -> AbstractContextManager[None]:
     """Return a context with settings of matplotlib, in which a name with a $ is no formula."""
     together: dict[Any, Any] = {"text.parse_math": False, **settings}

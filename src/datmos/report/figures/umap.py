@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from datmos.core.errors import DatmosError
-from datmos.report.figures.style import COLOURS, MARKERS, drawing, plain_frame, save
+from datmos.report.figures.style import COLOURS, MARKERS, drawing, legend_name, plain_frame, save
 
 
 def umap_coordinates(h: np.ndarray, neighbors: int, seed: int) -> np.ndarray:
@@ -67,7 +67,7 @@ def _draw_sources(axes: Axes, coordinates: np.ndarray, sources: np.ndarray) -> N
             s=_size(len(sources)),
             edgecolors="black",
             linewidths=0.25,
-            label=name,
+            label=legend_name(name),
         )
     axes.legend(
         loc="upper left",
