@@ -278,30 +278,32 @@ def test_an_edit_of_the_loop_trains_again(project: Project) -> None:
 
 @pytest.mark.takes(40)
 def test_ratings_of_ones_own_with_hostile_files_among_them(project: Project, tmp_path: Path, shared: Path) -> None:
-    """Kind `ratings` with two aspects; every file of shared/bad is used or excluded with a reason."""
+    """Every file of shared/bad is used or excluded with a reason. Names that pandas takes for missing are names."""
     corpus = project.folder / "data/corpus"
     table = pd.read_csv(corpus / "ratings.csv", keep_default_na=False)
-    table = table[table["split"] != "counterfactual"].rename(columns={"PQ": "LQO", "PC": "LAYERS"})[
-        ["path", "split", "category", "source", "system", "LQO", "LAYERS"]
+    table = table[table["split"] != "counterfactual"].rename(columns={"PQ": "NA", "PC": "None"})[
+        ["path", "split", "category", "source", "system", "NA", "None"]
     ]
+    table["source"] = table["source"].replace({table["source"].iloc[0]: "null"})
     hostile = sorted(path.name for path in (shared / "bad").iterdir() if path.suffix != ".md")
     rows = pd.DataFrame({"path": [f"bad/{name}" for name in hostile], "split": "train", "category": "speech",
-                         "source": "bad", "system": "", "LQO": 2.0, "LAYERS": 3.0})  # fmt: skip
+                         "source": "bad", "system": "", "NA": 2.0, "None": 3.0})  # fmt: skip
     pd.concat([table, rows]).to_csv(tmp_path / "ratings.csv", index=False)
     (corpus / "audio").rename(tmp_path / "audio")  # away: for this kind the corpus stage leaves only a marker
     shutil.copytree(shared / "bad", tmp_path / "bad")  # no link: that would be the reason for all
-    settings = ["data.kind=ratings", f"data.root={tmp_path}", "data.aspects=[LQO,LAYERS]", "data.max_excluded=0.5"]
+    settings = ["data.kind=ratings", f"data.root={tmp_path}", "data.aspects=[NA,None]", "data.max_excluded=0.5"]
     project.run("dvc", "exp", "run", *(part for s in (*settings, *FEWER) for part in ("-S", s)))
     manifest = pd.read_parquet(project.folder / "data/manifest.parquet")
     excluded = pd.read_csv(project.folder / "data/excluded.csv")
+    assert (manifest["source"] == "null").any()
     used = manifest[manifest["source"] == "bad"]
     assert sorted([*used["path"], *excluded["path"]]) == sorted(rows["path"])
     assert excluded["reason"].str.len().min() > 3
     scores = json.loads((project.folder / "data/details/strategies.json").read_text())["dat_source"]
-    assert set(scores) == {"LQO", "LAYERS"}
-    assert "error_eta2_source" in scores["LQO"]["shortcut"]
-    assert "signature_sensitivity" not in scores["LQO"]["shortcut"]  # no counterfactual clips, no such metric
-    assert "true" not in scores["LQO"]
+    assert set(scores) == {"NA", "None"}
+    assert "error_eta2_source" in scores["NA"]["shortcut"]
+    assert "signature_sensitivity" not in scores["NA"]["shortcut"]  # no counterfactual clips, no such metric
+    assert "true" not in scores["NA"]
     assert (project.folder / "plots/figures/slopes.png").is_file()  # and no failure for want of them
 
 
