@@ -1,5 +1,6 @@
 """Encoders: shape, hop, determinism, the chosen layers, normalisation, and what is said when one can't be had."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 import torchaudio
 from distillmos import ConvTransformerSQAModel
+from safetensors.torch import load_file, save_file
 from transformers import AutoFeatureExtractor, AutoModel
 
 from datmos.core.errors import DatmosError
@@ -254,6 +256,40 @@ def test_a_checkpoint_without_weights(tmp_path: Path) -> None:
     encoder = find_encoder(encoder_params(model=str(folder)), None, CPU)
     with pytest.raises(DatmosError, match="holds no audio encoder"):
         encoder.load()
+
+
+def rewrite(folder: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> None:
+    """Change the weights of a checkpoint by name."""
+    path = folder / "model.safetensors"
+    save_file(change(load_file(path)), path, metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize("family", ["xls-r", "wavlm", "whisper", "w2v-bert"])
+def test_weights_that_lack_are_not_made_up(family: str, tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / family, family)
+    lost = next(name for name in load_file(folder / "model.safetensors") if "encoder.layers.0." in name)
+    rewrite(folder, lambda weights: {name: value for name, value in weights.items() if name != lost})
+    with pytest.raises(DatmosError, match=r"lacks 1 weights that are used: .*layers\.0\..*Random ones would take"):
+        find_encoder(encoder_params(model=str(folder), layer=1), None, CPU).load()
+
+
+def test_names_of_a_wrapper_are_said(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "model", "xls-r")
+    rewrite(folder, lambda weights: {f"ssl_model.model.{name}": value for name, value in weights.items()})
+    with pytest.raises(DatmosError, match=r"It has 'ssl_model\.model\..*' instead"):
+        find_encoder(encoder_params(model=str(folder), layer=1), None, CPU).load()
+
+
+def test_weights_that_are_not_used_may_lack(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "model", "xls-r")
+
+    def used(name: str) -> bool:
+        return "encoder.layers.1." not in name and not name.endswith("masked_spec_embed")
+
+    rewrite(folder, lambda weights: {name: value for name, value in weights.items() if used(name)})
+    find_encoder(encoder_params(model=str(folder), layer=1), None, CPU).load()
+    with pytest.raises(DatmosError, match=r"layers\.1\."):
+        find_encoder(encoder_params(model=str(folder), layer=2), None, CPU).load()
 
 
 def test_torchaudio_weights_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
