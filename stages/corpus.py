@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from datmos.core.errors import DatmosError, run_stage
+from datmos.core.errors import run_stage
 from datmos.core.files import replacing_folder, write_metrics, write_text
 from datmos.core.paths import CORPUS
 from datmos.core.registry import find
-from datmos.datasets.checks import rating_problems
+from datmos.datasets.checks import check_ratings
 from datmos.datasets.settings import DATASETS
 from datmos.params.schema import load_params
 
@@ -24,8 +24,7 @@ def main() -> None:
     else:
         # here too, so that a wrong data.root stops the run before anything downstream is touched
         table = find(DATASETS, params.data.kind)(params.data.root, params.data.aspects)
-        if problems := list(rating_problems(table, params.data.aspects, params.data.scale)):
-            raise DatmosError(f"{params.data.root}: " + "\n".join(problems))
+        check_ratings(table, params.data.aspects, params.data.scale, params.data.root)
         summary = {"kind": params.data.kind, "clips": len(table)}
         with replacing_folder(CORPUS) as folder:
             write_text(folder / "unused.txt", "data.kind is not simulated: clips are read from data.root\n")

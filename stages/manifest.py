@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from datmos.core.clips import natural_clips
-from datmos.core.errors import DatmosError, run_stage
+from datmos.core.errors import run_stage
 from datmos.core.files import write_csv, write_metrics, write_parquet
 from datmos.core.paths import DETAILS, MANIFEST, METRICS, SETS
 from datmos.core.registry import find
-from datmos.datasets.checks import rating_problems
+from datmos.datasets.checks import check_ratings
 from datmos.datasets.manifest import build_manifest, manifest_schema, summarise
 from datmos.datasets.settings import DATASETS, EVALUATION_SETS, DataParams, EvaluationSetParams
 from datmos.params.schema import load_params
@@ -34,8 +34,7 @@ def main() -> None:
         learned_from = natural_clips(pd.read_parquet(MANIFEST))
     aspects = params.data.aspects
     ratings = find(readers, chosen.kind)(chosen.root, aspects)
-    if problems := list(rating_problems(ratings, aspects, params.data.scale)):
-        raise DatmosError(f"{chosen.root}: " + "\n".join(problems))
+    check_ratings(ratings, aspects, params.data.scale, chosen.root)
     manifest, excluded = build_manifest(ratings, chosen.root, params.audio, chosen.max_excluded, learned_from)
     write_csv(folder / "excluded.csv", excluded)
     write_metrics(counts / "manifest.json", summarise(manifest, excluded, aspects))

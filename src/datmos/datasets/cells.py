@@ -58,7 +58,7 @@ def read_cells(path: Path, needed: str, expects: str) -> Cells:
             raise DatmosError(f"{path}: the column '{name}' is there {header.count(name)} times; keep one of them")
     table = pd.DataFrame(list(_filled(path, header, rows)), columns=header, dtype=str)
     if separator != ",":
-        _say(path, f"cells are separated by {SEPARATORS[separator]}; a number may have a comma before its fraction")
+        say(path, f"cells are separated by {SEPARATORS[separator]}; a number may have a comma before its fraction")
     return Cells(table, "," if separator == ";" else ".")
 
 
@@ -69,7 +69,7 @@ def strip_names(path: Path, table: pd.DataFrame, columns: list[str]) -> None:
         changed = stripped != table[column]
         if changed.any():
             example = table.loc[changed, column].iloc[0]
-            _say(path, f"column {column}: white space around {int(changed.sum())} names is left out ({example!r})")
+            say(path, f"column {column}: white space around {int(changed.sum())} names is left out ({example!r})")
             table[column] = stripped
 
 
@@ -96,5 +96,6 @@ def _is_empty(cells: list[str]) -> bool:
     return not any(cell.strip() for cell in cells)
 
 
-def _say(path: Path, what: str) -> None:
+def say(path: Path, what: str) -> None:
+    """Say on standard error how a file was read in another way than it is written."""
     print(f"{printable(str(path))}: {printable(what)}", file=sys.stderr)

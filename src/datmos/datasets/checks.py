@@ -1,11 +1,12 @@
 """Ratings that no run can learn from: off the scale, or all the same."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from datmos.core.errors import listing
+from datmos.core.errors import DatmosError, listing
 
 # Further off the scale than this part of its width is another scale. Listeners of AES-Natural, asked for 1 to 10,
 # gave 60,100 ratings for an aspect; up to 2,700 of them are 0, and means go down to 0.7.
@@ -26,6 +27,16 @@ def rating_problems(clips: pd.DataFrame, aspects: Sequence[str], scale: tuple[fl
         train = clips.loc[clips["split"] == "train", aspect].dropna()
         if len(train) > 1 and train.nunique() == 1:
             yield f"{aspect}: all train ratings are {train.iloc[0]:g}; there is nothing to learn"
+
+
+def check_ratings(clips: pd.DataFrame, aspects: Sequence[str], scale: tuple[float, float], root: Path) -> None:
+    """Refuse the ratings of the dataset in ``root`` that have `rating_problems`.
+
+    Raises:
+        DatmosError: all of them.
+    """
+    if problems := list(rating_problems(clips, aspects, scale)):
+        raise DatmosError(f"{root}: " + "\n".join(problems))
 
 
 def _off_scale(clips: pd.DataFrame, aspect: str, scale: tuple[float, float]) -> Iterator[str]:

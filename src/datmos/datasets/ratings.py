@@ -4,7 +4,6 @@ Columns ``path, split, category, source, system`` and one for each aspect, its m
 natural clips. Optional: ``base``; ``<aspect>_ratings``, single ratings separated by ";"; ``<aspect>_true``.
 """
 
-import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 
 from datmos.core.clips import COUNTERFACTUAL, SPLITS
-from datmos.core.errors import DatmosError, listing, nearest, printable
+from datmos.core.errors import DatmosError, listing, nearest
 from datmos.datasets.audio_finder import leaves
-from datmos.datasets.cells import read_cells, strip_names
+from datmos.datasets.cells import read_cells, say, strip_names
 
 NEEDED_COLUMNS = ("path", "split", "category", "source", "system")
 TEXT_COLUMNS = (*NEEDED_COLUMNS, "base")
@@ -104,8 +103,7 @@ def _as_on_disk(path: Path, names: list[str]) -> list[str]:
         if right != name:
             changed.append(name)
     if changed:
-        told = f"{len(changed)} paths are read as files that are there under another spelling ({changed[0]!r})"
-        print(f"{printable(str(path))}: {printable(told)}", file=sys.stderr)
+        say(path, f"{len(changed)} paths are read as files that are there under another spelling ({changed[0]!r})")
     return found
 
 

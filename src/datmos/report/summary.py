@@ -109,7 +109,7 @@ class Findings:
                 row += ["", "", ""]
             else:
                 own = self.verdicts[name]
-                row += [self._cells(name, own.better), self._cells(name, own.worse)]
+                row += [plain(self._list(name, found).striptags()) for found in (own.better, own.worse)]
                 row.append(f"{own.known - len(own.better) - len(own.worse)} of {own.known}")
             for other in regressions:
                 verdict = self._verdict(name, other)
@@ -154,13 +154,6 @@ class Findings:
             for aspect, metric in found
         ]
         return Markup(", ").join(parts)
-
-    def _cells(self, name: str, found: Sequence[tuple[str, str]]) -> str:
-        return ", ".join(
-            f"{plain(aspect)} {metric.upper()} "
-            f"{self.numbers.get('significance', 'against', self.baseline, aspect, name, metric, 'difference'):+.2f}"
-            for aspect, metric in found
-        )
 
     def _nothing(self, best: str) -> Markup:
         text = Markup("This evaluation does not show that any strategy is better than {}.").format(self.baseline)

@@ -36,10 +36,10 @@ def table1(
     ground = common_ground(metrics, aspects)
     columns = [(aspect, metric) for aspect in aspects for metric in METRIC_HEADINGS]
     heads = [f"{plain(aspect)} {METRIC_HEADINGS[metric]}" for aspect, metric in columns]
-    cells = {(aspect, metric): _column(metrics, significance, aspect, metric) for aspect, metric in columns}
+    digits = {column: _digits(metrics, *column) for column in columns}
+    cells = {column: _column(metrics, significance, *column, digits[column]) for column in columns}
     rows = [[plain(name), *(cells[column][name] for column in columns)] for name in metrics]
     rows += [[f"*{name} (paper)*", *_published(own, columns)] for name, own in TABLE_1.items() if published]
-    digits = {column: _digits(metrics, *column) for column in columns}
     ends = [number(ceilings[aspect]["system"][metric]) for aspect, metric in columns]
     ceiling = ["*noise ceiling*", *(cell(end, digits[column]) for end, column in zip(ends, columns, strict=True))]
     text = (
@@ -65,9 +65,10 @@ def _mean(metrics: Metrics, name: str, aspect: str, metric: str, digits: int, ke
     return cell(number(metrics[name][aspect]["system"][metric][key]), digits)
 
 
-def _column(metrics: Metrics, significance: Mapping[str, Any], aspect: str, metric: str) -> dict[str, str]:
-    digits, best = _digits(metrics, aspect, metric), significance["best"][aspect][metric]
-    cells = {}
+def _column(
+    metrics: Metrics, significance: Mapping[str, Any], aspect: str, metric: str, digits: int
+) -> dict[str, str]:
+    best, cells = significance["best"][aspect][metric], {}
     for name in metrics:
         mean = _mean(metrics, name, aspect, metric, digits)
         interval = significance["scores"][aspect][name][metric]

@@ -13,7 +13,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from datmos.report.figures.style import MARKERS, Looks, drawing, legend_name, name_rows, plain_frame, save
+from datmos.report.figures.style import (
+    MARKERS,
+    Looks,
+    drawing,
+    legend_name,
+    name_rows,
+    plain_frame,
+    rows_size,
+    save,
+)
 
 MOST = 98  # percent of the losses that are in the picture
 LEGEND: dict[str, Any] = {"loc": "outside right upper", "frameon": False}
@@ -87,8 +96,8 @@ def draw_errors(rows: pd.DataFrame, blocks: Sequence[Sequence[str]], looks: Look
     aspects, categories = list(rows["aspect"].unique()), sorted(rows["category"].unique())
     labels = {"mse": "MSE (0 is best)", "bias": "bias, rating points (0 is best)"}
     with drawing(FONT):
-        height = 0.19 * sum(len(block) + 0.6 for block in blocks) + 0.7
-        figure = Figure(figsize=(2.3 * len(aspects) + 1.6, 2 * height + 0.6), layout="constrained")
+        width, height = rows_size(len(aspects), blocks)
+        figure = Figure(figsize=(width + 1.6, 2 * (height + 0.7) + 0.6), layout="constrained")
         grid = figure.subplots(2, len(aspects), sharex="row", sharey=True, squeeze=False)
         for line, (metric, label) in zip(grid, labels.items(), strict=True):
             for axes, aspect in zip(line, aspects, strict=True):

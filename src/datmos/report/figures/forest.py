@@ -11,11 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from datmos.report.figures.style import Looks, drawing, name_rows, save
+from datmos.report.figures.style import Looks, drawing, name_rows, rows_size, save
 
 METRICS = {"srcc": "SRCC, difference (right is better)", "mse": "MSE, difference (left is better)"}
 BAND = "0.9"
-ROW, PANEL = 0.19, 2.3  # inches: height of a row, width of a panel
 
 
 def draw_forest(
@@ -36,10 +35,10 @@ def draw_forest(
         looks: of the strategies.
         path: PNG to write.
     """
-    aspects, names = list(rows["aspect"].unique()), [name for block in blocks for name in block]
-    height = ROW * (len(names) + 0.6 * len(blocks)) + 0.55
+    aspects = list(rows["aspect"].unique())
+    width, height = rows_size(len(aspects), blocks)
     with drawing({"font.size": 8.5}):
-        figure = Figure(figsize=(PANEL * len(aspects) + 1.5, 2 * height + 0.7), layout="constrained")
+        figure = Figure(figsize=(width + 1.5, 2 * (height + 0.55) + 0.7), layout="constrained")
         grid = figure.subplots(2, len(aspects), sharex="row", sharey=True, squeeze=False)
         for line, (metric, title) in zip(grid, METRICS.items(), strict=True):
             own = rows[rows["metric"] == metric]

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from datmos.evaluation.agreement import system_means
-from datmos.report.figures.style import COLOURS, Looks, drawing, name_rows, plain_frame, save
+from datmos.report.figures.style import COLOURS, Looks, drawing, name_rows, plain_frame, rows_size, save
 
 PANEL = (5.2, 3.4)  # inches
 WIDE = 8.0  # inches: panels wider than this stand below one another
@@ -69,8 +69,8 @@ def draw_slopes(rows: pd.DataFrame, blocks: Sequence[Sequence[str]], looks: Look
             save(figure, path)
             return
         aspects = list(rows["aspect"].unique())
-        height = 0.19 * sum(len(block) + 0.6 for block in blocks) + 1.0
-        figure = Figure(figsize=(2.3 * len(aspects) + 1.5, height), layout="constrained")
+        width, height = rows_size(len(aspects), blocks)
+        figure = Figure(figsize=(width + 1.5, height + 1.0), layout="constrained")
         panels = figure.subplots(1, len(aspects), sharex=True, sharey=True, squeeze=False)[0]
         for axes, aspect in zip(panels, aspects, strict=True):
             heights = name_rows(axes, blocks)

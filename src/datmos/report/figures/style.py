@@ -23,6 +23,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 LINES = ("-", "--", "-.", ":")
 GREY = "0.5"  # of predictors that were not trained here
 DPI = 150
+ROW, PANEL = 0.19, 2.3  # inches: height of a row, width of a panel that has rows
 
 
 class Look(NamedTuple):
@@ -60,6 +61,11 @@ def drawing(settings: Mapping[str, Any]) -> AbstractContextManager[None]:
     """Return a context with settings of matplotlib, in which a name with a $ is no formula."""
     together: dict[Any, Any] = {"text.parse_math": False, **settings}
     return matplotlib.rc_context(together)
+
+
+def rows_size(panels: int, blocks: Sequence[Sequence[str]]) -> tuple[float, float]:
+    """Return width and height, in inches and without margins, of panels side by side that have `name_rows`."""
+    return PANEL * panels, ROW * sum(len(block) + 0.6 for block in blocks)
 
 
 def name_rows(axes: Axes, blocks: Sequence[Sequence[str]]) -> dict[str, float]:
