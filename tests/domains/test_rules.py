@@ -116,7 +116,27 @@ def test_random_labels_may_be_drawn_one_by_one(store: EmbeddingStore) -> None:
     assert max(summary["sizes"]) - min(summary["sizes"]) > 1
 
 
+def test_fewer_clips_that_differ_than_clusters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    """One sentence, and the control gets as many domains as there are clusters."""
+    points = ((np.arange(30) % 3)[:, None] * np.ones((30, 4))).astype(np.float32)
+    embedded = (clip_arrays(np.zeros((4, 6), np.float16), pooled=point) for point in points)
+    write_store(tmp_path / "copies", clips()["clip_id"], embedded, {"layers": [1]})
+    copies = EmbeddingStore(tmp_path / "copies")
+    found, summary = label_domains("kmeans", clips(), copies, with_k(8))
+    assert capsys.readouterr().err == (
+        "kmeans.k: 8 clusters asked for, but only 3 of the 30 train clips differ in what is clustered: there are 3 "
+        "clusters.\n"
+    )
+    assert len(set(zip(found["domain"], TRUTH, strict=True))) == 3
+    assert list(summary["sizes"]) == [10, 10, 10]
+    assert label_domains("random", clips(), copies, with_k(8))[1]["domains"] == 3
+    assert label_domains("random", clips(), copies, changed("random", k=4))[1]["domains"] == 4
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("rule", ["kmeans", "random"])
 def test_more_domains_than_clips(rule: str, store: EmbeddingStore) -> None:
     with pytest.raises(DatmosError, match=rf"{rule}\.k: 31 .* only 30 train clips"):
-        label_domains(rule, clips(), store, with_k(31))
+        label_domains(rule, clips(), store, changed(rule, k=31))

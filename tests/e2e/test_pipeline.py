@@ -142,7 +142,11 @@ def test_rival_strategies_are_entries(project: Project) -> None:
         assert found.abs().max(axis=None) < 100
 
 
-@pytest.mark.takes(25)
+def checkpoints_of(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mtime_ns for file in folder.glob("*.safetensors")}
+
+
+@pytest.mark.takes(30)
 def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(project: Project) -> None:
     path = project.folder / "params.yaml"
     path.write_text(path.read_text().replace("epochs: 2", "epochs: 60"))
@@ -150,12 +154,19 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(project: Project
     command = ["python", "stages/train.py", "dat_multi"]
     project.run(*command)
     whole = {file.name: file.read_bytes() for file in models.iterdir()}
-    process = project.start(*command)
-    while not list(checkpoints.glob("*.safetensors")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    said = {}
+    for ending in (signal.SIGINT, signal.SIGKILL):
+        before = checkpoints_of(checkpoints)
+        process = project.start(*command)
+        while checkpoints_of(checkpoints) == before:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(ending)
+        said[process.wait()] = process.stderr.read().decode() if process.stderr else ""
+    assert set(said) == {130, -signal.SIGKILL}
+    *_, line = said[130].splitlines()
+    assert re.fullmatch(r"stopped\. The next run of this training goes on after epoch \d+\.", line), said[130]
+    assert "Traceback" not in said[130]
     first = re.search(r"(\d+)/\d+ \[", project.run(*command).stderr)
     assert first is not None
     assert int(first[1]) > 0  # it does not begin anew

@@ -63,7 +63,7 @@ class Project:
         """Start a command and do not wait for it; `python` is a fresh one, which can be killed."""
         environment = self._environment(None)
         return subprocess.Popen(
-            command, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
 
     def _environment(self, python: Path | None) -> dict[str, str]:

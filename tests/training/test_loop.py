@@ -134,8 +134,8 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(datmos.training.checkpoint, "save_checkpoint", save_and_die)
-    for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
+    for epoch in (2, 3):
+        with pytest.raises(KeyboardInterrupt, match=f"goes on after epoch {epoch - 1}"):
             train(world, settings, name, [0, 1], [3, 3])
     resumed = train(world, settings, name, [0, 1], [3, 3])
     assert epochs == [1, 2, 3, 4]

@@ -17,7 +17,7 @@ class Blocks:
 
     Attributes:
         facts: of the file that was opened, from the first block on; None before, and for samples.
-        shortfall: at the end, whether the file holds less than it promises, in words; None if it does not.
+        shortfall: at the end: that it holds less than it promises, or more than was heard, in words; or None.
     """
 
     def __init__(self, pairs: Iterable[tuple[int, np.ndarray]]) -> None:
@@ -43,10 +43,11 @@ class FileBlocks(Blocks):
         super().__init__(self._decode(path))
 
     def _decode(self, path: Path) -> Iterator[tuple[int, np.ndarray]]:
-        with open_sound(path) as (sound, facts):
-            self.facts, found = facts, 0
+        with open_sound(path) as opened:
+            sound, found = opened.sound, 0
+            self.facts = opened.facts
             for block in sound.blocks(max(1, BLOCK // sound.channels)):
                 found += len(block)
                 check_length(found, sound.sample_rate)
                 yield sound.sample_rate, np.ascontiguousarray(block.T)
-            self.shortfall = describe_shortfall(sound, found / sound.sample_rate)
+            self.shortfall = describe_shortfall(opened, found / sound.sample_rate)

@@ -38,7 +38,7 @@ def read_excerpt(path: Path, audio: AudioParams) -> tuple[np.ndarray, AudioHeade
     Raises:
         UnusableAudioError: not a readable file, too short, silent, not finite, or far above full scale.
     """
-    with open_sound(path) as (sound, _):
+    with open_sound(path) as (sound, *_):
         wanted = round(audio.clip_seconds * sound.sample_rate)
         if isinstance(sound, SndfileSound):
             return _cut_anywhere(sound, audio, wanted)

@@ -38,11 +38,8 @@ class FfmpegSound:
         sample_rate: Hz.
         channels: how many.
         promised: seconds that the header says; None: it says nothing.
-        ended: whether the file has an end, as far as its format marks one.
         seconds: how long it is, by the header or guessed from the size of the file; None: nothing to go by.
     """
-
-    ended = True
 
     def __init__(self, container: Any, stream: Any) -> None:
         self._container, self._stream = container, stream

@@ -28,7 +28,7 @@ def label_train_clips(
     """
     rule = study.finetune.strategies[name].domains
     points = np.empty((len(clips), 0))
-    if "kmeans" in RULES[rule].labels:
+    if RULES[rule].numbered_by is not None:  # by chance as many as K-means has
         points = embed_clips(study, clips, read_start(study), device)
     return label_points(rule, clips, points, domains)
 

@@ -145,6 +145,7 @@ class Finetuning:
         if devices:  # sums on a GPU else depend on which thread comes first
             torch.use_deterministic_algorithms(True, warn_only=True)
         with (
+            self.state.telling(),
             torch.random.fork_rng(devices),
             tqdm(total=epochs * batches, initial=(first - 1) * batches, desc=description, unit="batch",
                  disable=self.processes.rank > 0) as progress,

@@ -53,9 +53,15 @@ def _is_plain(letter: str) -> bool:
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage's ``main``; a `DatmosError` becomes one message and exit status 1, without a traceback."""
+    """Run a stage's ``main``.
+
+    A `DatmosError` becomes one message and exit status 1, without a traceback; Ctrl-C one line and status 130.
+    """
     try:
         main()
     except DatmosError as error:
         print(f"\nerror: {printable_lines(str(error))}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt as stop:
+        print(f"\nstopped. {stop}".rstrip(), file=sys.stderr)
+        sys.exit(130)

@@ -23,14 +23,22 @@ def by_source(clips: pd.DataFrame, points: np.ndarray, params: DomainParams) -> 
 
 
 def by_chance(clips: pd.DataFrame, points: np.ndarray, params: DomainParams) -> tuple[np.ndarray, dict[str, Any]]:
-    """DAT-Random: a balanced permutation, so that sizes differ by one clip at most; or independent draws."""
-    k = params.random.k or params.kmeans.k
+    """DAT-Random: a balanced permutation, so that sizes differ by one clip at most; or independent draws.
+
+    Without ``random.k`` there are as many domains as K-means has clusters.
+    """
+    k = params.random.k or clusters(points, params.kmeans.k)
     if k > len(clips):
         raise DatmosError(f"random.k: {k} domains asked for, but there are only {len(clips)} train clips")
     generator = np.random.default_rng(derive_seed("random", params.random.seed))
     if not params.random.balanced:
         return generator.integers(k, size=len(clips)), {}
     return generator.permutation(np.arange(len(clips)) % k), {}
+
+
+def clusters(points: np.ndarray, k: int) -> int:
+    """Return how many clusters there are of ``points`` (N, W) where k are asked for: copies make no further one."""
+    return min(k, len(np.unique(points, axis=0)))
 
 
 def label_domains(
@@ -57,7 +65,7 @@ def label_domains(
 def label_points(
     rule: str, clips: pd.DataFrame, points: np.ndarray, params: DomainParams
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """`label_domains` for the points (N, W) that K-means clusters; other rules do not read them."""
+    """`label_domains` for the points (N, W) that K-means clusters; by chance gets as many domains."""
     made_by = RULES[rule].labels
     labelled = {name: find(made_by, name)(clips, points, params) for name in made_by}
     summaries = {name: _summarise(labels, clips) | details for name, (labels, details) in labelled.items()}

@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -74,7 +75,16 @@ class Resumable:
     """
 
     def __init__(self, path: Path, parts: Mapping[str, Any]) -> None:
-        self.path, self.parts = path, parts
+        self.path, self.parts, self.epoch = path, parts, 0
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Let Ctrl-C in the block say where the next run will go on."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            begins = f"goes on after epoch {self.epoch}" if self.epoch else "starts from the beginning"
+            raise KeyboardInterrupt(f"The next run of this training {begins}.") from None
 
     def resume(self, told: bool = True) -> int:
         """Take up the checkpoint, if there is one; returns the epoch it was made after, or 0.
@@ -97,10 +107,10 @@ class Resumable:
             return 0
         if found is None:
             return 0
-        epoch, tensors = found
+        self.epoch, tensors = found
         for prefix, part in self.parts.items():
             part.load_state_dict(under(tensors, f"{prefix}."))
-        return epoch
+        return self.epoch
 
     def save(self, epoch: int) -> None:
         """Write the state after an epoch.
@@ -109,6 +119,7 @@ class Resumable:
             DatmosError: it can't be written.
         """
         save_checkpoint(self.path, epoch, self._tensors())
+        self.epoch = epoch
 
     def remove(self) -> None:
         """Remove the checkpoint: the training is over. If that fails, standard error says so, and all goes on."""

@@ -129,7 +129,10 @@ class Training:
         start, count = self.state.resume(), len(self.scores)
         batches = -(-count // self.train.batch_size)
         total = self.train.epochs * batches
-        with tqdm(total=total, initial=start * batches, desc=description, unit="batch") as progress:
+        with (
+            self.state.telling(),
+            tqdm(total=total, initial=start * batches, desc=description, unit="batch") as progress,
+        ):
             for epoch in range(start + 1, self.train.epochs + 1):
                 seen = torch.zeros((), dtype=torch.float64)
                 for places in shuffled(count, self.train.batch_size, self.orders):
