@@ -1,6 +1,8 @@
 """dvc.yaml tells the truth: what a stage depends on is what it reads."""
 
 import ast
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,24 @@ def test_code_deps_are_the_folders_of_the_import_closure(stage: str) -> None:
     listed = [dep for dep in deps if dep.startswith("src/")]
     assert all((REPOSITORY / folder).is_dir() for folder in listed)
     assert sorted(listed) == sorted({f"src/datmos/{package_of(path)}" for path in closure_of(REPOSITORY / script)})
+
+
+def test_git_ignores_what_dvc_keeps_and_nothing_else_in_data() -> None:
+    """A rule that ignores all of data/ would hide the files by which DVC knows a user's own audio there."""
+    kept = [path for stage in PIPELINE["stages"] for out in body(stage)["outs"] if (path := cached_path(out))]
+    assert len(kept) > 15
+    others = ["data/mine.dvc", "data/.gitignore", "data/README.md", "data/"]
+    ignored = subprocess.run(
+        ["git", "check-ignore", "--no-index", *kept, *others],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert ignored == kept
+
+
+def cached_path(out: str | dict[str, Any]) -> str | None:
+    """The path of an output that DVC keeps in its cache, with some name in place of variables; None of others."""
+    path, options = (out, {}) if isinstance(out, str) else next(iter(out.items()))
+    return None if options.get("cache") is False else re.sub(r"\$\{.*?\}", "some", path)
 
 
 def test_the_default_run_is_21_instances_of_stages() -> None:

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from datmos.comparison.significance import (
+    RANGES,
     SWAP_EFFECTS,
     TESTED_METRICS,
     EvalSet,
@@ -17,6 +18,7 @@ from datmos.comparison.significance import (
     interval,
     mse,
     permutation_test,
+    score_interval,
     smallest_detectable,
     t_test,
     williams_test,
@@ -191,6 +193,39 @@ def test_interval_and_smallest_difference() -> None:
     assert interval(draws) == pytest.approx((0.3 - 0.196, 0.3 + 0.196), abs=0.005)
     assert smallest_detectable(draws) == pytest.approx(2.8016 * 0.1, rel=0.01)
     assert np.isnan(smallest_detectable(np.array([np.nan, 1.0])))
+
+
+@pytest.mark.parametrize("systems", [4, 8])
+def test_intervals_of_scores_stay_within_what_a_metric_can_be(systems: int) -> None:
+    generator = np.random.default_rng(systems)
+    widths = []
+    for _ in range(20):
+        truth = generator.normal(5, 1.5, systems).repeat(3)
+        ratings = truth[:, None] + generator.normal(0, 1.5, (len(truth), 4))
+        clips = EvalSet(ratings, np.arange(systems) * 3, np.full(systems, 3))
+        predicted = (truth + generator.normal(0, 0.5, systems).repeat(3))[None]
+        draws = hierarchical_bootstrap({"a": predicted}, clips, 200, generator)["a"]
+        means = (values.reshape(systems, 3).mean(axis=1) for values in (predicted[0], ratings.mean(axis=1)))
+        actual_and_predicted = list(means)
+        for metric, (lowest, highest) in RANGES.items():
+            score = float(TESTED_METRICS[metric](*actual_and_predicted))
+            low, high = score_interval(draws[metric], score, metric)
+            assert lowest <= low < high <= highest
+            shifted = interval(draws[metric] - np.nanmean(draws[metric]) + score)
+            assert (low, high) == pytest.approx(np.clip(shifted, lowest, highest))
+            widths.append(shifted[0] < lowest or shifted[1] > highest)
+    assert any(widths)  # some would have been wider
+
+
+def test_where_nothing_can_be_said_there_is_no_interval() -> None:
+    """One system tells nothing about others; two that are ranked rightly are so in every draw."""
+    generator = np.random.default_rng(0)
+    for systems in (1, 2):
+        ratings = np.arange(systems).repeat(3)[:, None] + np.zeros((3 * systems, 1))
+        clips = EvalSet(ratings, np.arange(systems) * 3, np.full(systems, 3))
+        draws = hierarchical_bootstrap({"a": ratings.T + 0.1}, clips, 50, generator)["a"]
+        assert np.isnan(score_interval(draws["srcc"], 1.0, "srcc")).all()
+        assert np.isnan(draws["mse"]).all() == (systems == 1)
 
 
 def small_study() -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:

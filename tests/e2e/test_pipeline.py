@@ -194,6 +194,26 @@ def test_an_experiment_beside_the_workspace_gives_the_same_bytes_and_leaves_the_
     assert {"train@dat_multi", "evaluate", "report"} <= changed <= {"train@dat_multi"} | AFTER_TRAINING
 
 
+@pytest.mark.takes(30)
+@pytest.mark.parametrize("folder", ["clips", "data/mine"])
+def test_a_copy_of_the_project_holds_own_audio_that_dvc_knows(project: Project, folder: str) -> None:
+    """`--temp` and `--queue` copy what git and DVC track; `datmos check data` says what they would lack."""
+    check = ["python", "-m", "datmos.commands.main", "check", "data"]
+    shutil.copytree(project.folder / "data/corpus", project.folder / folder)
+    params = yaml.safe_load((project.folder / "params.yaml").read_text())
+    params["data"] |= {"kind": "ratings", "root": folder}
+    (project.folder / "params.yaml").write_text(yaml.safe_dump(params))
+    told = project.run(*check).stdout
+    assert f"a copy of this project does not hold {folder}. Type `dvc add {folder}`" in told
+    project.run("dvc", "add", folder)
+    assert "a copy" not in project.run(*check).stdout
+    project.run("git", "add", ".")
+    project.run("git", "commit", "--quiet", "-m", "my clips")
+    assert not project.run("git", "ls-files", "*.wav", "*.flac").stdout
+    said = project.run("dvc", "exp", "run", "--temp", "-S", "data.max_excluded=0.5", "manifest").stdout
+    assert "Running stage 'manifest'" in said
+
+
 def test_how_embeddings_are_computed_reruns_nothing(project: Project) -> None:
     settings = ["embed.workers=1", "embed.batch_size=4", "embed.cache=elsewhere"]
     options = [part for setting in settings for part in ("-S", setting)]

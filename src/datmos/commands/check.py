@@ -1,7 +1,9 @@
 """`datmos check`: params and data, before a run."""
 
 import argparse
+import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import yaml
 
 from datmos.core.errors import DatmosError, printable, printable_lines
 from datmos.params.schema import load_params
+
+COPIES = "dvc exp run --queue and --temp"
 
 
 def add_check(commands: Any) -> None:
@@ -41,5 +45,30 @@ def _check_data(arguments: argparse.Namespace) -> None:
     what = params.data, params.evaluation_sets, params.audio
     found = check_data(*what)
     print(printable_lines(preflight_text(found, *what)))
+    roots = [params.data.root, *(own.root for own in params.evaluation_sets.values())]
+    if params.data.kind != "simulated" and (doubts := list(_doubts_about_copies(roots))):
+        print(printable_lines("\n" + "\n".join(doubts)))
     if found.refused:
         sys.exit(1)
+
+
+def _doubts_about_copies(roots: Sequence[Path]) -> Iterator[str]:
+    """Say why `dvc exp run --queue` and `--temp`, which run in a copy of the project, would not go there."""
+    beyond = {letter for letter in str(Path.cwd()) if not letter.isascii()}
+    if beyond:
+        letters = ", ".join(sorted(beyond))
+        yield f"{COPIES}: DVC can't run in a copy of this project, since the path of its folder holds {letters}"
+    for root in dict.fromkeys(roots):
+        if not (root.is_absolute() or _is_tracked(root)):
+            yield (
+                f"{COPIES}: a copy of this project does not hold {root}. Type `dvc add {root}`, or write "
+                f"its absolute path into params.yaml, or add `--copy-paths {root}` to the command."
+            )
+
+
+def _is_tracked(folder: Path) -> bool:
+    """Whether a copy of the project holds a folder: DVC or git knows it, or a folder that it is in."""
+    if any(Path(f"{one}.dvc").is_file() for one in (folder, *folder.parents)):
+        return True
+    listed = subprocess.run(["git", "ls-files", "--", folder], capture_output=True, check=False)
+    return bool(listed.stdout)

@@ -30,6 +30,7 @@ def mse(predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
 
 
 TESTED_METRICS: dict[str, Metric] = {"mse": mse, "srcc": spearman}
+RANGES = {"mse": (0.0, np.inf), "srcc": (-1.0, 1.0)}  # what they can be
 
 
 def t_test(predicted: np.ndarray, baseline: np.ndarray, actual: np.ndarray) -> float:
@@ -173,7 +174,8 @@ def hierarchical_bootstrap(
         generator: of the draws.
 
     Returns:
-        ``{strategy: {metric: (rounds,)}}``: means over the seeds drawn, of the system-level `TESTED_METRICS`.
+        ``{strategy: {metric: (rounds,)}}``: means over the seeds drawn, of the system-level `TESTED_METRICS`. NaN
+        if there is one system: it tells nothing about others.
     """
     values = np.stack(list(predicted.values()))  # (K, R, N)
     strategies, seeds, raters = *values.shape[:2], clips.ratings.shape[1]
@@ -195,6 +197,7 @@ def hierarchical_bootstrap(
     found = {}
     for name, metric in TESTED_METRICS.items():
         every = metric(systems_predicted, actual)[:, rows_of].reshape(rounds, strategies, seeds)
+        every = every if systems > 1 else np.full_like(every, np.nan)
         found[name] = np.take_along_axis(every, drawn_seeds[:, None, :], axis=2).mean(axis=2)
     return {
         strategy: {name: draws[:, index] for name, draws in found.items()}
@@ -208,6 +211,27 @@ def interval(draws: np.ndarray) -> tuple[float, float]:
     if not len(finite):
         return float("nan"), float("nan")
     low, high = np.percentile(finite, [100 * LEVEL / 2, 100 * (1 - LEVEL / 2)])
+    return float(low), float(high)
+
+
+def score_interval(draws: np.ndarray, score: float, metric: str) -> tuple[float, float]:
+    """95% interval of a score, within what the metric can be; NaN where it would have no width.
+
+    The noise of clips and raters is in the ratings, and the bootstrap adds it once more. That raises every MSE
+    drawn and lowers every SRCC, by as much on average as the draws' mean is off, and they are moved by that.
+    Differences are free of it, since all strategies meet the same noise. What then lies outside of what the metric
+    can be is cut off, which loses nothing. Moved on a logarithmic or Fisher's scale instead, the interval held the
+    truth less often. benchmarks/size_and_power.py counts that.
+
+    Args:
+        draws: of the bootstrap, (rounds,).
+        score: mean over seeds of the eval set itself.
+        metric: name in `TESTED_METRICS`.
+    """
+    finite = draws[np.isfinite(draws)]
+    if not len(finite) or np.ptp(finite) == 0:  # nothing drawn differs: too few systems, not certainty
+        return float("nan"), float("nan")
+    low, high = np.clip(interval(finite - (finite.mean() - score)), *RANGES[metric])
     return float(low), float(high)
 
 
@@ -308,15 +332,8 @@ def _lay_out(predictions: Mapping[str, pd.DataFrame], clips: pd.DataFrame, aspec
 
 
 def _score(rivals: _Rivals, metric: str, name: str) -> dict[str, float]:
-    """Interval of a score. The noise of clips and raters is in the ratings, and the bootstrap adds it once more.
-
-    That raises every MSE drawn and lowers every SRCC, by as much on average as the draws' mean is off; differences
-    are free of it, since all strategies meet the same noise.
-    """
-    draws = rivals.draws[name][metric]
-    score = TESTED_METRICS[metric](rivals.systems[name], rivals.actual).mean()
-    finite = draws[np.isfinite(draws)]
-    low, high = interval(draws - (finite.mean() - score) if len(finite) else draws)
+    score = float(TESTED_METRICS[metric](rivals.systems[name], rivals.actual).mean())
+    low, high = score_interval(rivals.draws[name][metric], score, metric)
     return {"low": low, "high": high}
 
 
