@@ -11,7 +11,7 @@ from datmos.comparison.rivals import find_rivals
 from datmos.comparison.summaries import ceiling_gaps, comparison_rows, difference_rows, mean_curve
 from datmos.core.clips import natural_clips
 from datmos.core.errors import run_stage
-from datmos.core.files import read_json, remove_all_but, replacing_folder
+from datmos.core.files import read_json, remove_all_but, replacing_folder, write_json
 from datmos.core.paths import CURVES, DETAILS, DOMAINS, MANIFEST, PLOTS, H
 from datmos.core.predictions import read_h
 from datmos.params.schema import Params, load_params
@@ -23,21 +23,27 @@ from datmos.report.figures.diagnostics import (
     draw_training,
 )
 from datmos.report.figures.forest import draw_forest
+from datmos.report.figures.names import prepare_names
 from datmos.report.figures.shortcuts import draw_planted, draw_slopes
 from datmos.report.figures.style import Looks, make_looks
 from datmos.report.figures.terrain import draw_terrain
 from datmos.report.figures.umap import draw_embedding, umap_coordinates
+from datmos.report.page import NUMBERED
 
 
 def main() -> None:
     """Write plots/figures/."""
     params, manifest = load_params(), pd.read_parquet(MANIFEST)
+    shown = prepare_names([*manifest["source"], *manifest["category"]])
+    manifest = manifest.assign(**{of: manifest[of].map(shown) for of in ("source", "category")})
     rivals = find_rivals(params)
     looks = make_looks(params.evaluate.baseline, rivals.trained, rivals.untrained)
     remove_all_but(CURVES, rivals.trained)
     curves = {name: mean_curve(pd.read_csv(CURVES / f"{name}.csv")) for name in rivals.trained}
     with replacing_folder(PLOTS / "figures") as folder:
-        draw_results(params, looks, folder)
+        if key := {short: name for name, short in shown.items() if short != name}:
+            write_json(folder / NUMBERED, key)
+        draw_results(params, looks, shown, folder)
         draw_training({name: curves[name] for name in params.strategies}, looks, folder / "training.png")
         clusters = pd.read_parquet(DOMAINS / "kmeans.parquet").merge(manifest, on="clip_id")
         draw_composition(pd.crosstab(clusters["source"], clusters["domain"]), folder / "composition.png")
@@ -49,8 +55,8 @@ def main() -> None:
             draw_training(tuned, looks, folder / f"backbones_{name}_training.png", loss)
 
 
-def draw_results(params: Params, looks: Looks, folder: Path) -> None:
-    """Draw what the numbers of data/details/ say."""
+def draw_results(params: Params, looks: Looks, shown: dict[str, str], folder: Path) -> None:
+    """Draw what the numbers of data/details/ say, with categories as they are ``shown``."""
     aspects, baseline = params.data.aspects, params.evaluate.baseline
     metrics = read_json(DETAILS / "strategies.json")
     against, ceilings = read_json(DETAILS / "significance.json")["against"], read_json(DETAILS / "ceilings.json")
@@ -64,6 +70,8 @@ def draw_results(params: Params, looks: Looks, folder: Path) -> None:
         rows = difference_rows(against, metrics, both, aspects)
         draw_forest(rows, list(both.values()), {}, looks, folder / f"backbones_{name}.png")
     rows = comparison_rows(metrics, aspects)
+    within = {f"system within {name}": f"system within {short}" for name, short in shown.items()}
+    rows["level"] = rows["level"].replace(within)
     draw_errors(rows, blocks, looks, folder / "errors.png")
     draw_slopes(rows, blocks, looks, folder / "slopes.png")
     calibration = pd.read_csv(DETAILS / "calibration.csv", keep_default_na=False).groupby("strategy", sort=False)

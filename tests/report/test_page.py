@@ -10,7 +10,7 @@ import yaml
 
 from datmos.comparison.rivals import find_rivals
 from datmos.params.schema import Params
-from datmos.report.page import PICTURES, TABLES, build_report
+from datmos.report.page import NUMBERED, PICTURES, TABLES, build_report
 from datmos.report.summary import Findings, Numbers
 from helpers.finished_run import PNG, write_run
 from helpers.places import REPOSITORY
@@ -52,6 +52,12 @@ class Links(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+
+def test_names_that_pictures_number_are_told(page: str, tmp_path: Path) -> None:
+    assert "are numbered there" not in page
+    (tmp_path / "plots/figures" / NUMBERED).write_text('{"no. 1": "\ud55c<b>", "no. 2": "x"}'.encode().decode())
+    assert "no. 1 is \ud55c&lt;b&gt;; no. 2 is x." in write_page(tmp_path)
 
 
 def test_it_loads_nothing_from_elsewhere_and_is_well_formed(page: str) -> None:

@@ -17,6 +17,7 @@ from datmos.core.files import read_json
 from datmos.params.schema import Params
 from datmos.report.summary import Findings
 
+NUMBERED = "names.json"  # in plots/figures: {"no. 1": name}, of names that no installed font can draw; may lack
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 # a table holds no HTML and leads nowhere, whatever names there are in the data
 TABLE = (
@@ -79,6 +80,7 @@ def build_report(params: Params, findings: Findings, details: Path, metrics: Pat
         for name in params.finetune.baselines
         for suffix, caption in BACKBONES.items()
     }
+    numbered = plots / "figures" / NUMBERED
     pictures = [_picture(plots, name, caption) for name, caption in (figures | umap | backbones).items()]
     data, tables = (
         read_json(details / "manifest.json"),
@@ -105,6 +107,7 @@ def build_report(params: Params, findings: Findings, details: Path, metrics: Pat
             strategies=_table(metrics / "tables/summary.md"),
             tables={heading: _table(path) for heading, path in tables.items()},
             pictures=pictures,
+            names=read_json(numbered) if numbered.exists() else {},
             versions=_versions(),
         )
     )
