@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from datmos import load
 from datmos.audiobox.domains import embed_clips, label_train_clips
@@ -16,12 +17,14 @@ from datmos.audiobox.predict import predict_published, predict_rows
 from datmos.audiobox.train import finetune_strategy
 from datmos.audiobox.training_set import AudioStudy, read_start
 from datmos.audiobox.waveforms import collate
+from datmos.audiobox.weights import load_start
 from datmos.core.errors import DatmosError
 from datmos.core.processes import ALONE
 from datmos.params.schema import Params
 from helpers.audiobox_clips import RATE, WINDOW, Made, make_clips
 from helpers.meta_model import meta_model, save_checkpoint_pt
 from helpers.places import REPOSITORY
+from helpers.tiny_encoders import checkpoint
 
 CPU = torch.device("cpu")
 
@@ -100,6 +103,17 @@ def test_trained_saved_and_predicted(made: Made, monkeypatch: pytest.MonkeyPatch
     assert np.array_equal(tables["meta"][["PC", "PQ"]].to_numpy()[:18], other_way)
     # a first epoch at 1e-5 leaves predictions near the mean of the train ratings
     assert abs(tables["tuned"]["PQ"].mean() - train["PQ"].mean()) < 1.5
+
+
+def test_a_start_that_lacks_weights_is_refused(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "encoder", "wavlm")
+    weights = load_file(folder / "model.safetensors")
+    lost = next(name for name in weights if "encoder.layers.0." in name)
+    save_file({name: value for name, value in weights.items() if name != lost}, folder / "model.safetensors")
+    with pytest.raises(DatmosError, match=rf"lacks 1 weights that are used: {lost}"):
+        load_start(str(folder), None, ("PQ",), 2)
+    save_file({f"wavlm.{name}": value for name, value in weights.items()}, folder / "model.safetensors")
+    load_start(str(folder), None, ("PQ",), 2)
 
 
 def test_a_start_that_cannot_be_read_names_the_setting(made: Made) -> None:

@@ -13,7 +13,7 @@ from datmos.audiobox.encoder_configs import check_family
 from datmos.audiobox.model import Shape
 from datmos.audiobox.model_files import Recipe, check_fit, plain_config
 from datmos.core.errors import DatmosError, first_line
-from datmos.core.tensors import read_tensors
+from datmos.core.tensors import check_complete, read_tensors
 from datmos.core.untrusted import read_object
 
 WINDOW = 10.0  # seconds that the published model hears at a time
@@ -37,7 +37,7 @@ def load_start(name: str, revision: str | None, aspects: Sequence[str], mlp_laye
         mlp_layers: of new heads on an encoder alone.
 
     Raises:
-        DatmosError: there is no such model, or it is neither.
+        DatmosError: there is no such model, it is neither, or it lacks weights.
     """
     if _is_published(name, revision):
         recipe, weights = load_published(name, revision)
@@ -55,11 +55,14 @@ def load_start(name: str, revision: str | None, aspects: Sequence[str], mlp_laye
         config = AutoConfig.from_pretrained(name, **source)
         extractor = AutoFeatureExtractor.from_pretrained(name, **source)
         check_family(config.model_type, type(extractor).__name__)
-        encoder = AutoModel.from_pretrained(name, config=plain_config(config), dtype=torch.float32, **source)
+        encoder, loaded = AutoModel.from_pretrained(
+            name, config=plain_config(config), dtype=torch.float32, output_loading_info=True, **source
+        )
     except (OSError, ValueError, ImportError) as error:
         raise DatmosError(_explain(name, revision, error)) from None
     finally:
         logging.set_verbosity(level)
+    check_complete(name, loaded, "encoder." if config.is_encoder_decoder else "")
     encoder = encoder.encoder if config.is_encoder_decoder else encoder
     state = {f"encoder.{key}": value for key, value in encoder.state_dict().items()}
     return Start(Recipe(Shape(tuple(aspects), mlp_layers), config, extractor), state)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,6 +24,7 @@ class TensorKind(NamedTuple):
         return f"{str(self.dtype).removeprefix('torch.')} {self.shape}"
 
 
+UNUSED = "masked_spec_embed"  # a weight of encoders for pretraining alone, which a checkpoint may lack
 DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
 
 
@@ -100,3 +101,25 @@ def _compare(path: Path, kinds: Mapping[str, TensorKind], expected: Mapping[str,
     for name, kind in expected.items():
         if kinds[name] != kind:
             raise DatmosError(f"{path}: {name} is {kinds[name]}; {kind} is expected")
+
+
+def check_complete(name: str, loaded: Mapping[str, Any], part: str = "") -> None:
+    """Refuse a checkpoint that lacks weights of what is used: transformers makes them up at random.
+
+    Args:
+        name: of the checkpoint.
+        loaded: what transformers says of the weights that it has read, or not (``output_loading_info``).
+        part: how the names of weights that are used begin.
+
+    Raises:
+        DatmosError: some lack.
+    """
+    lacking = sorted(key for key in loaded["missing_keys"] if key.startswith(part) and not key.endswith(UNUSED))
+    if not lacking:
+        return
+    renamed = next((key for key in sorted(loaded["unexpected_keys"]) if key.endswith(lacking[0])), None)
+    found = f" It has '{renamed}' instead." if renamed else ""
+    raise DatmosError(
+        f"'{name}' lacks {len(lacking)} weights that are used: {listing(lacking, shown=3)}. Random ones would take "
+        f"their place.{found} Use a checkpoint that has the whole encoder, under the names that transformers gives."
+    )

@@ -292,6 +292,17 @@ def test_weights_that_are_not_used_may_lack(tmp_path: Path) -> None:
         find_encoder(encoder_params(model=str(folder), layer=2), None, CPU).load()
 
 
+def test_torchaudio_weights_that_lack_or_are_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    file = tmp_path / "checkpoints" / torchaudio.pipelines.WAV2VEC2_BASE._path
+    file.parent.mkdir()
+    encoder = find_encoder(encoder_params(kind="torchaudio", model="WAV2VEC2_BASE", layer=1), None, CPU)
+    for content in (b"damaged", None):
+        file.write_bytes(b"damaged") if content else torch.save({"encoder.x": torch.zeros(1)}, file)
+        with pytest.raises(DatmosError, match=f"can't be read .* Delete its file in {tmp_path}/checkpoints"):
+            encoder.load()
+
+
 def test_torchaudio_weights_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Any) -> None:
         raise OSError("no route")

@@ -4,21 +4,21 @@ import copy
 import hashlib
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from datmos.core.errors import DatmosError, listing
+from datmos.core.errors import DatmosError
 from datmos.core.files import file_digest
+from datmos.core.tensors import check_complete
 from datmos.embedding.encoders.interface import describe_encoder, pick_dtype, resolve_layers
 from datmos.embedding.encoders.onednn import use_onednn
 from datmos.embedding.settings import EncoderParams
 
 MOST_BLOCKS = 1000
-UNUSED = "masked_spec_embed"  # a weight for training alone, which a checkpoint may lack
 CONSENT = (
     "Read it. If you trust it, set encoder.trust_remote_code=true; to score, add --trust (in Python: trust=True)."
 )
@@ -82,7 +82,10 @@ class TransformersEncoder:
             raise DatmosError(self._explain(error)) from None
         finally:
             logging.set_verbosity(level)
-        self._check_complete(loaded)
+        try:
+            check_complete(self._name, loaded, "encoder." if self._config.is_encoder_decoder else "")
+        except DatmosError as error:
+            raise DatmosError(f"encoder.model: {error}") from None
         if self._config.is_encoder_decoder:
             model = model.encoder
         stack = _find_stack(model, max(self.layers))
@@ -138,27 +141,6 @@ class TransformersEncoder:
             raise DatmosError(
                 f"encoder.model: '{self._name}' has {self._blocks} layers; 1 to {MOST_BLOCKS} can be read"
             )
-
-    def _check_complete(self, loaded: Mapping[str, Any]) -> None:
-        """Refuse a checkpoint that lacks weights of what is used: transformers makes them up at random.
-
-        Args:
-            loaded: what transformers says of the weights that it has read, or not.
-        """
-        part = "encoder." if self._config.is_encoder_decoder else ""
-        lacking = sorted(
-            name for name in loaded["missing_keys"] if name.startswith(part) and not name.endswith(UNUSED)
-        )
-        if not lacking:
-            return
-        renamed = next((name for name in sorted(loaded["unexpected_keys"]) if name.endswith(lacking[0])), None)
-        found = f" It has '{renamed}' instead." if renamed else ""
-        raise DatmosError(
-            f"encoder.model: '{self._name}' lacks {len(lacking)} weights that are used: "
-            f"{listing(lacking, shown=3)}. "
-            f"Random ones would take their place.{found} Use a checkpoint that has the whole encoder, under the "
-            "names that transformers gives."
-        )
 
     def _listener(self, layer: int) -> Any:
         def keep(module: nn.Module, arguments: Any, output: Any) -> None:

@@ -9,7 +9,7 @@ import torchaudio
 from torch import Tensor
 from torch.nn import functional
 
-from datmos.core.errors import DatmosError, nearest
+from datmos.core.errors import DatmosError, first_line, nearest
 from datmos.embedding.encoders.interface import describe_encoder, pick_dtype, resolve_layers
 from datmos.embedding.encoders.onednn import use_onednn
 from datmos.embedding.settings import EncoderParams
@@ -54,6 +54,11 @@ class TorchaudioEncoder:
                 f"encoder.model: the weights of torchaudio's '{self._name}' can't be downloaded ({error}). "
                 f"Put the file into {torch.hub.get_dir()}/checkpoints on a machine with a connection and copy it "
                 "here, or use encoder.kind=transformers with encoder.model set to a local folder."
+            ) from None
+        except Exception as error:  # whatever a damaged file, or one that lacks weights, makes torch raise
+            raise DatmosError(
+                f"encoder.model: the weights of torchaudio's '{self._name}' can't be read ({first_line(error)}). "
+                f"Delete its file in {torch.hub.get_dir()}/checkpoints; it is downloaded again."
             ) from None
         model = getattr(model, "model", model)  # some wrap the network to normalise; `prepare` does that
         del model.encoder.transformer.layers[max(self.layers) :]
