@@ -338,6 +338,27 @@ def test_ratings_of_ones_own_with_hostile_files_among_them(project: Project, tmp
     assert (project.folder / "plots/figures/slopes.png").is_file()  # and no failure for want of them
 
 
+@pytest.mark.takes(40)
+def test_a_single_eval_clip_ends_with_na_where_nothing_can_be_said(project: Project, tmp_path: Path) -> None:
+    corpus = project.folder / "data/corpus"
+    table = pd.read_csv(corpus / "ratings.csv", keep_default_na=False)
+    table = table[table["split"] != "counterfactual"].drop(columns=["PQ_ratings", "PC_ratings", "base"])
+    table["source"] = table["source"].replace({table["source"].iloc[0]: "\ud55c\uad6d\uc5b4"})
+    first = table.index[table["split"] == "eval"][0]
+    table[(table["split"] != "eval") | (table.index == first)].to_csv(tmp_path / "ratings.csv", index=False)
+    (corpus / "audio").rename(tmp_path / "audio")
+    settings = ["data.kind=ratings", f"data.root={tmp_path}"]
+    result = project.run("dvc", "exp", "run", *(part for s in (*settings, *FEWER) for part in ("-S", s)))
+    assert "Glyph" not in result.stderr
+    tables = project.folder / "metrics/tables"
+    text = "".join(path.read_text() for path in tables.glob("*.md"))
+    assert "nan" not in text
+    assert "n/a" in (tables / "table1.md").read_text()
+    rows = [line for line in (tables / "table1.md").read_text().splitlines() if line.startswith("| dat_source")]
+    assert rows
+    assert not any("[" in row for row in rows)
+
+
 def test_the_papers_lists_without_audio_say_what_is_missing(project: Project, shared: Path) -> None:
     settings = ("-S", "data.kind=audiomos2025", "-S", f"data.root={shared / 'aes-natural'}")
     before = project.outputs()

@@ -49,6 +49,12 @@ def _fence(text: str, least: int) -> str:
     return "`" * max([least, *(len(run) + 1 for run in re.findall("`+", text))])
 
 
+def with_interval(text: str, found: Mapping[str, Any], form: str) -> str:
+    """Add ``low`` and ``high`` of an interval, formatted by ``form``, to a number, if both are known."""
+    low, high = (number(found.get(key)) for key in ("low", "high"))
+    return text if math.isnan(low + high) else f"{text} [{low:{form}}, {high:{form}}]"
+
+
 def cell(value: float, digits: int) -> str:
     """Return a number with so many decimals; n/a if it is not finite."""
     return f"{value:.{digits}f}" if math.isfinite(value) else "n/a"

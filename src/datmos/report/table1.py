@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from datmos.comparison.summaries import Metrics, common_ground, number
-from datmos.report.markdown import METRIC_HEADINGS, cell, markdown_table, plain
+from datmos.report.markdown import METRIC_HEADINGS, cell, markdown_table, plain, with_interval
 from datmos.report.published import TABLE_1
 
 
@@ -19,8 +19,8 @@ def table1(
     """Lay system-level results out as Table I of arXiv 2603.16201, and once more for the ensembles.
 
     One row a strategy; two columns an aspect: MSE (squared rating units) and SRCC, the mean over seeds with its 95%
-    interval (n/a for NaN). The best of a column is bold only if it is separable from all others. A last row has
-    the noise ceilings: what a predictor that knew the true mean opinion would score. The second table has the
+    interval, where both are known. The best of a column is bold only if it is separable from all others. A last row
+    has the noise ceilings: what a predictor that knew the true mean opinion would score. The second table has the
     ensemble of each strategy's seeds, which is what `datmos score` uses.
 
     Args:
@@ -72,8 +72,7 @@ def _column(
     for name in metrics:
         mean = _mean(metrics, name, aspect, metric, digits)
         interval = significance["scores"][aspect][name][metric]
-        bounds = [cell(number(interval[bound]), digits) for bound in ("low", "high")]
-        text = mean if mean == "n/a" else f"{mean} [{', '.join(bounds)}]"
+        text = with_interval(mean, interval, f".{digits}f")
         cells[name] = f"**{text}**" if best["separable"] and name == best["strategy"] else text
     return cells
 

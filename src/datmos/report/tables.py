@@ -12,7 +12,7 @@ import numpy as np
 
 from datmos.comparison.summaries import Metrics, common_ground, number, shortcut_summaries
 from datmos.core.files import read_json, write_text
-from datmos.report.markdown import METRIC_HEADINGS, cell, markdown_table, plain, spreads
+from datmos.report.markdown import METRIC_HEADINGS, cell, markdown_table, plain, spreads, with_interval
 from datmos.report.table1 import table1
 
 
@@ -118,7 +118,7 @@ def _difference(found: Mapping[str, Any]) -> str:
     difference = f"{found['difference']:+.2f}"
     if found["separable"]:
         difference = f"**{difference}**"
-    return f"{difference} [{number(found['low']):+.2f}, {number(found['high']):+.2f}]"
+    return with_interval(difference, found, "+.2f")
 
 
 def shortcut_table(metrics: Metrics, aspects: Sequence[str]) -> str:

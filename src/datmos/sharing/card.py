@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
-from datmos.report.markdown import code, code_block, plain, sentence
+from datmos.report.markdown import code, code_block, plain, sentence, with_interval
 from datmos.sharing.contents import Contents
 from datmos.sharing.provenance import differences
 
@@ -140,9 +140,8 @@ def _row(aspect: str, own: Mapping[str, Any]) -> list[str]:
     cells = [aspect]
     for metric in TYPES:
         found = own[metric]
-        interval = found["interval"] or {}
-        bounds = ", ".join(_number(interval.get(key)) for key in ("low", "high"))
-        cells += [f"{_number(found['mean'])} [{bounds}]", _number(found["ensemble"]), _number(found["ceiling"])]
+        mean = with_interval(_number(found["mean"]), found["interval"] or {}, ".3f")
+        cells += [mean, _number(found["ensemble"]), _number(found["ceiling"])]
     coverage = own["coverage_95"]
     return [*cells, "n/a" if coverage is None else f"{100 * coverage:.0f}%"]
 
