@@ -280,6 +280,29 @@ def test_names_of_a_wrapper_are_said(tmp_path: Path) -> None:
         find_encoder(encoder_params(model=str(folder), layer=1), None, CPU).load()
 
 
+@pytest.mark.parametrize("prefix", ["", "wav2vec2."])
+def test_old_names_of_weights_are_read_rightly(prefix: str, tmp_path: Path) -> None:
+    """Of checkpoints from before torch's parametrisations, and of those of a model with a head."""
+
+    def embedding(folder: Path) -> torch.Tensor:
+        encoder = find_encoder(encoder_params(model=str(folder), layer=1), None, CPU)
+        encoder.load()
+        return encode(encoder, waveforms())[0]
+
+    def old(name: str) -> str:
+        for new, former in (("original0", "weight_g"), ("original1", "weight_v")):
+            name = name.replace(f"parametrizations.weight.{new}", former)
+        return prefix + name
+
+    folder = checkpoint(tmp_path / "model", "xls-r")
+    expected = embedding(folder)
+    rewrite(folder, lambda weights: {old(name): value for name, value in weights.items()})
+    names = load_file(folder / "model.safetensors")
+    assert sum("weight_g" in name for name in names) == 1
+    assert all(name.startswith(prefix) for name in names)
+    torch.testing.assert_close(embedding(folder), expected, rtol=0, atol=0)
+
+
 def test_weights_that_are_not_used_may_lack(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "model", "xls-r")
 
