@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from datmos.core.errors import run_stage
+from datmos.core.errors import run_stage, stage_item
 from datmos.core.paths import SETS
 from datmos.core.processes import join_processes
 from datmos.embedding.clip_encoder import plan_work
@@ -22,7 +22,7 @@ def main() -> None:
     params = load_params()
     root, folder = params.data.root, Path("data")
     if len(sys.argv) > 1:
-        root, folder = params.evaluation_sets[sys.argv[1]].root, SETS / sys.argv[1]
+        root, folder = params.evaluation_sets[stage_item()].root, SETS / stage_item()
     processes = join_processes()
     manifest = pd.read_parquet(folder / "manifest.parquet")
     embed_clips(

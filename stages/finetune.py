@@ -4,15 +4,13 @@
 among processes.
 """
 
-import sys
-
 import pandas as pd
 
 from datmos.audiobox.predict import finetuned_table, predict_finetuned
 from datmos.audiobox.train import finetune_strategy
 from datmos.audiobox.training_set import AudioStudy
 from datmos.core.clips import natural_clips, predicted_clips
-from datmos.core.errors import run_stage
+from datmos.core.errors import run_stage, stage_item
 from datmos.core.files import write_parquet
 from datmos.core.paths import CURVES, FINETUNE_DOMAINS, FINETUNED, MANIFEST, PREDICTIONS, H
 from datmos.core.predictions import write_h
@@ -22,7 +20,7 @@ from datmos.params.schema import load_params
 
 def main() -> None:
     """Write models to data/finetuned/, and curves, predictions, and h of the natural clips, as `train` does."""
-    name, params, processes = sys.argv[1], load_params(), join_processes()
+    name, params, processes = stage_item(), load_params(), join_processes()
     data, manifest = params.data, pd.read_parquet(MANIFEST)
     study = AudioStudy(
         params.finetune, params.audio, data.root, data.aspects, data.scale, params.seeds, params.train.reversal

@@ -1,13 +1,11 @@
 """Label the train clips for one fine-tuned strategy: `python stages/finetune_domains.py audiobox_dat_kmeans`."""
 
-import sys
-
 import pandas as pd
 
 from datmos.audiobox.domains import label_train_clips
 from datmos.audiobox.training_set import AudioStudy
 from datmos.core.device import pick_device
-from datmos.core.errors import run_stage
+from datmos.core.errors import run_stage, stage_item
 from datmos.core.files import write_parquet
 from datmos.core.paths import FINETUNE_DOMAINS, MANIFEST
 from datmos.params.schema import load_params
@@ -15,7 +13,7 @@ from datmos.params.schema import load_params
 
 def main() -> None:
     """Write data/finetune_domains/<strategy>.parquet."""
-    name, params = sys.argv[1], load_params()
+    name, params = stage_item(), load_params()
     data = params.data
     study = AudioStudy(
         params.finetune, params.audio, data.root, data.aspects, data.scale, params.seeds, params.train.reversal

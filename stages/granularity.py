@@ -1,11 +1,9 @@
 """Train one strategy with other numbers of domains, and predict: `python stages/granularity.py dat_kmeans`."""
 
-import sys
-
 import pandas as pd
 
 from datmos.ablations.granularity import predict_every_k
-from datmos.core.errors import run_stage
+from datmos.core.errors import run_stage, stage_item
 from datmos.core.files import write_parquet
 from datmos.core.paths import EMBEDDINGS, GRANULARITY, MANIFEST
 from datmos.core.store import EmbeddingStore
@@ -15,7 +13,7 @@ from datmos.training.train import Study
 
 def main() -> None:
     """Write data/granularity/<strategy>.parquet: predictions of the eval clips; evaluate scores them."""
-    name, params = sys.argv[1], load_params()
+    name, params = stage_item(), load_params()
     manifest, store, data = pd.read_parquet(MANIFEST), EmbeddingStore(EMBEDDINGS), params.data
     seeds = sorted(params.seeds)[: params.granularity.seeds]
     study = Study(manifest, store, data.aspects, data.scale, params.train, seeds)

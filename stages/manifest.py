@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from datmos.core.clips import natural_clips
-from datmos.core.errors import run_stage
+from datmos.core.errors import run_stage, stage_item
 from datmos.core.files import write_csv, write_metrics, write_parquet
 from datmos.core.paths import DETAILS, MANIFEST, METRICS, SETS
 from datmos.core.registry import find
@@ -28,7 +28,7 @@ def main() -> None:
     chosen: DataParams | EvaluationSetParams = params.data
     readers, learned_from = DATASETS, None
     if len(sys.argv) > 1:
-        name = sys.argv[1]
+        name = stage_item()
         chosen, readers = params.evaluation_sets[name], EVALUATION_SETS
         folder, counts = SETS / name, METRICS / "sets" / name
         learned_from = natural_clips(pd.read_parquet(MANIFEST))

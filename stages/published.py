@@ -1,13 +1,11 @@
 """Predict the clips with a published predictor, as it is: `python stages/published.py audiobox`."""
 
-import sys
-
 import pandas as pd
 
 from datmos.audiobox.predict import predict_published, published_table
 from datmos.core.clips import predicted_clips
 from datmos.core.device import pick_device
-from datmos.core.errors import run_stage
+from datmos.core.errors import run_stage, stage_item
 from datmos.core.files import write_parquet
 from datmos.core.paths import MANIFEST, PREDICTIONS
 from datmos.params.schema import load_params
@@ -15,7 +13,7 @@ from datmos.params.schema import load_params
 
 def main() -> None:
     """Write data/predictions/<name>.parquet."""
-    name, params = sys.argv[1], load_params()
+    name, params = stage_item(), load_params()
     published, aspects = params.finetune.published[name], params.data.aspects
     clips = predicted_clips(pd.read_parquet(MANIFEST))
     paths = [params.data.root / path for path in clips["path"]]

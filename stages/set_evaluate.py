@@ -1,14 +1,12 @@
 """Score all strategies and references on an evaluation set: `python stages/set_evaluate.py pam`."""
 
-import sys
-
 import pandas as pd
 
 from datmos.audiobox.predict import predict_rows
 from datmos.comparison.results import write_results
 from datmos.comparison.rivals import find_rivals
 from datmos.core.device import pick_device
-from datmos.core.errors import run_stage
+from datmos.core.errors import run_stage, stage_item
 from datmos.core.files import write_parquet
 from datmos.core.paths import EMBEDDINGS, MANIFEST, METRICS, MODELS, SETS
 from datmos.core.store import EmbeddingStore
@@ -21,7 +19,7 @@ from datmos.report.tables import write_shared_tables
 
 def main() -> None:
     """Write predictions and details to data/sets/<set>/, and tables to metrics/sets/<set>/tables/."""
-    name, params, device = sys.argv[1], load_params(), pick_device()
+    name, params, device = stage_item(), load_params(), pick_device()
     folder, aspects, finetune = SETS / name, params.data.aspects, params.finetune
     clips, everything = pd.read_parquet(folder / "manifest.parquet"), pd.read_parquet(MANIFEST)
     train = everything[everything["split"] == "train"]

@@ -1,12 +1,10 @@
 """Train one strategy, one model a seed, and predict with it: `python stages/train.py dat_source`."""
 
-import sys
-
 import pandas as pd
 
 from datmos.core.clips import natural_clips, predicted_clips
 from datmos.core.device import pick_device
-from datmos.core.errors import run_stage
+from datmos.core.errors import run_stage, stage_item
 from datmos.core.files import write_parquet
 from datmos.core.paths import CURVES, DOMAINS, EMBEDDINGS, MANIFEST, MODELS, PREDICTIONS, H
 from datmos.core.predictions import write_h
@@ -19,7 +17,7 @@ from datmos.training.train import Study, train_strategy
 
 def main() -> None:
     """Write models, curves, predictions, and h of the natural clips, to data/<these>/<strategy>."""
-    name, params = sys.argv[1], load_params()
+    name, params = stage_item(), load_params()
     strategy, data = params.strategies[name], params.data
     manifest, store, device = pd.read_parquet(MANIFEST), EmbeddingStore(EMBEDDINGS), pick_device()
     train_strategy(

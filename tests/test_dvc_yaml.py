@@ -65,6 +65,12 @@ def cached_path(out: str | dict[str, Any]) -> str | None:
     return None if options.get("cache") is False else re.sub(r"\$\{.*?\}", "some", path)
 
 
+def test_no_name_reaches_a_shell() -> None:
+    """DVC puts names of params.yaml into commands as they are; launchers alone are meant to be commands."""
+    pasted = {name for stage in PIPELINE["stages"] for name in re.findall(r"\$\{(.*?)\}", body(stage)["cmd"])}
+    assert pasted == {"embed.launcher", "finetune.launcher"}
+
+
 def test_the_default_run_is_21_instances_of_stages() -> None:
     listed = [one for name in PIPELINE["stages"] for one in instances(name)]
     assert len(listed) <= 21

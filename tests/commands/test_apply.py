@@ -96,6 +96,9 @@ def test_null_removes_a_strategy(params: Path, tmp_path: Path) -> None:
         ("a: [", ["preset.yaml", "not valid YAML"]),
         ("a: 2020-13-45", ["preset.yaml", "not valid YAML"]),
         ("[" * 5000, ["preset.yaml", "not valid YAML"]),
+        ("strategies: {'x; touch PWNED #': {}}", ["strategies", "x; touch PWNED #"]),
+        ("embed: {launcher: 'python; touch PWNED'}", ["embed.launcher", "pattern"]),
+        ("finetune: {launcher: '$(touch PWNED)'}", ["finetune.launcher", "pattern"]),
     ],
 )
 @pytest.mark.takes(6)

@@ -214,6 +214,29 @@ def test_a_copy_of_the_project_holds_own_audio_that_dvc_knows(project: Project, 
     assert "Running stage 'manifest'" in said
 
 
+@pytest.mark.takes(20)
+def test_a_name_in_params_is_never_a_command(project: Project) -> None:
+    """DVC starts stages before anything of ours has looked at the names."""
+    ways = [
+        "x; touch PWNED #",
+        "$(touch PWNED)",
+        "`touch PWNED`",
+        "x' ; touch PWNED ; '",
+        'x" ; touch PWNED ; "',
+        "x\ntouch PWNED",
+    ]
+    path = project.folder / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    params["strategies"] |= dict.fromkeys(ways, params["strategies"]["dat_source"])
+    params["granularity"]["strategies"] += ways
+    path.write_text(yaml.safe_dump(params))
+    result = project.run("dvc", "repro", "--keep-going", check=False)
+    started = re.findall(r"Running stage '(?:train|granularity)@(.*?)':\n>", result.stdout, re.DOTALL)
+    assert set(ways) <= set(started)
+    assert result.stderr.count("strategies") >= len(ways)
+    assert not list(project.folder.rglob("PWNED"))
+
+
 def test_how_embeddings_are_computed_reruns_nothing(project: Project) -> None:
     settings = ["embed.workers=1", "embed.batch_size=4", "embed.cache=elsewhere"]
     options = [part for setting in settings for part in ("-S", setting)]

@@ -1,10 +1,19 @@
 """The section ``finetune`` of params.yaml."""
 
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from datmos.core.settings import AdversaryParams, Count, Name, Positive, Section, check_known, check_unique
+from datmos.core.settings import (
+    AdversaryParams,
+    Count,
+    Launcher,
+    Name,
+    Positive,
+    Section,
+    check_known,
+    check_unique,
+)
 
 
 class PublishedParams(Section):
@@ -28,7 +37,7 @@ class FinetuneParams(Section):
     learning_rate: Positive
     gradient_checkpointing: bool
     at_once: Count | None
-    launcher: Annotated[str, Field(min_length=1)]
+    launcher: Launcher
 
     @model_validator(mode="after")
     def _check(self) -> Self:

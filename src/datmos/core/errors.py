@@ -52,6 +52,15 @@ def _is_plain(letter: str) -> bool:
     return letter.isprintable() or unicodedata.category(letter) == "Zs"  # spaces of other scripts
 
 
+def stage_item() -> str:
+    """Return which of several a stage was started for.
+
+    Its argument is "train@dat_source" by DVC, "dat_source" by hand. In dvc.yaml the argument is "$DVC_STAGE", which
+    a shell never reads as a command, whatever somebody called it.
+    """
+    return sys.argv[1].rpartition("@")[2]
+
+
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage's ``main``.
 

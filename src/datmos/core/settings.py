@@ -38,6 +38,8 @@ Seed = Annotated[Int, Field(ge=0)]
 Layer = Annotated[Int, Field(ge=0)]  # which there are, the encoder knows
 Positive = Annotated[Float, Field(gt=0)]
 NotNegative = Annotated[Float, Field(ge=0)]
+# a shell runs it, and somebody else may have written it: a command and its options, and no second command
+Launcher = Annotated[str, Field(pattern=r"^[\w./=:,+ -]+$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Lambda = Annotated[  # a number, or one for each adversary
     tuple[NotNegative, ...],

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from datmos.core.registry import one_of
-from datmos.core.settings import Count, Layer, Section
+from datmos.core.settings import Count, Launcher, Layer, Section
 
 ENCODERS = {  # a new kind is a class (see `datmos.embedding.encoders.interface.Encoder`) and a line here
     "distillmos": "datmos.embedding.encoders.distillmos.DistillmosEncoder",
@@ -48,4 +48,4 @@ class EmbedParams(Section):
     batch_size: Count | None
     workers: Count | None
     cache: Path | None
-    launcher: Annotated[str, Field(min_length=1)]
+    launcher: Launcher
