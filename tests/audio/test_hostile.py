@@ -228,7 +228,7 @@ def test_all_files_of_a_chain_are_heard(kind: str, tag: bytes, tmp_path: Path) -
     assert read(tmp_path / "three")[1] is None
     for seconds in (1.0, 60.0):
         _, header = read_excerpt(tmp_path / "three", AUDIO.model_copy(update={"clip_seconds": seconds}))
-        assert header.duration_s == pytest.approx(min(seconds, 6.0), abs=0.3)
+        assert header.duration_s == pytest.approx(6.0, abs=0.3)
     (tmp_path / "tagged").write_bytes(content + bytes(128))
     assert read(tmp_path / "tagged") == (2.0, None)
 

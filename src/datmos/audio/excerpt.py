@@ -67,17 +67,18 @@ def _cut_anywhere(sound: SndfileSound, audio: AudioParams, wanted: int) -> tuple
 
 
 def _cut(sound: FfmpegSound, audio: AudioParams, wanted: int) -> tuple[np.ndarray, AudioHeader]:
-    """Cut from a sound that shows its length when it ends; decoding ends with the excerpt."""
+    """Cut from a sound that shows its length when it ends; decoding ends with the excerpt if a header tells it."""
     rate, offset = sound.sample_rate, round(audio.offset * sound.sample_rate)
     kept: deque[np.ndarray] = deque()
     found = first = 0  # samples decoded; the number of the first that is kept
     for block in sound.blocks(1):
-        kept.append(block)
+        if found < offset + wanted:
+            kept.append(block)
         found += len(block)
         # what lies before the offset is of use only if the sound ends early
         while first + len(kept[0]) <= min(offset, found - wanted):
             first += len(kept.popleft())
-        if found >= offset + wanted:
+        if found >= offset + wanted and sound.seconds is not None:  # else only the end tells how long it is
             break
     start = max(0, min(offset, found - wanted))
     ended = found < offset + wanted
