@@ -87,10 +87,13 @@ def families(studies: int, generator: np.random.Generator) -> dict[str, float]:
 def moved(draws: np.ndarray, score: float, metric: str, systems: int) -> dict[str, tuple[float, float]]:
     """Return the intervals that are compared."""
     most = 1 - 6 / (systems**3 - systems)  # Fisher's scale has no 1: halfway to the next value that is possible
-    to = {"mse": np.log, "srcc": lambda r: np.arctanh(np.clip(r, -most, most))}[metric]
+
+    def to(values: np.ndarray) -> np.ndarray:
+        return np.log(values) if metric == "mse" else np.arctanh(np.clip(values, -most, most))
+
     back = {"mse": np.exp, "srcc": np.tanh}[metric]
     finite = draws[np.isfinite(draws)]
-    other = interval(to(finite) - to(finite).mean() + to(score))
+    other = interval(to(finite) - to(finite).mean() + to(np.asarray(score)))
     return {
         "ours": score_interval(draws, score, metric),
         "moved only": interval(finite - finite.mean() + score),
