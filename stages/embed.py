@@ -22,7 +22,8 @@ def main() -> None:
     params = load_params()
     root, folder = params.data.root, Path("data")
     if len(sys.argv) > 1:
-        root, folder = params.evaluation_sets[stage_item()].root, SETS / stage_item()
+        name = stage_item()
+        root, folder = params.evaluation_sets[name].root, SETS / name
     processes = join_processes()
     manifest = pd.read_parquet(folder / "manifest.parquet")
     embed_clips(

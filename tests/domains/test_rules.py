@@ -9,7 +9,7 @@ import pytest
 
 from datmos.core.errors import DatmosError
 from datmos.core.store import EmbeddingStore, write_store
-from datmos.domains.rules import clip_points, label_domains
+from datmos.domains.rules import clip_points, label_domains, label_points
 from datmos.domains.settings import RULES, DomainParams
 from datmos.params.schema import load_params
 from helpers.embedding import clip_arrays
@@ -134,6 +134,16 @@ def test_fewer_clips_that_differ_than_clusters(
     assert label_domains("random", clips(), copies, with_k(8))[1]["domains"] == 3
     assert label_domains("random", clips(), copies, changed("random", k=4))[1]["domains"] == 4
     assert not recwarn.list
+
+
+def test_a_label_that_several_rules_have_is_made_once(capsys: pytest.CaptureFixture[str]) -> None:
+    points = ((np.arange(30) % 3)[:, None] * np.ones((30, 4))).astype(np.float32)
+    together = label_points(RULES, clips(), points, with_k(8))
+    assert capsys.readouterr().err.count("only 3 of the 30 train clips differ") == 1
+    for rule, (table, summary) in together.items():
+        alone, own = label_points([rule], clips(), points, with_k(8))[rule]
+        pd.testing.assert_frame_equal(table, alone)
+        assert str(summary) == str(own)
 
 
 @pytest.mark.parametrize("rule", ["kmeans", "random"])

@@ -56,7 +56,7 @@ class Links(HTMLParser):
 
 def test_names_that_pictures_number_are_told(page: str, tmp_path: Path) -> None:
     assert "are numbered there" not in page
-    (tmp_path / "plots/figures" / NUMBERED).write_text('{"no. 1": "\ud55c<b>", "no. 2": "x"}'.encode().decode())
+    (tmp_path / "plots/figures" / NUMBERED).write_text('{"no. 1": "\ud55c<b>", "no. 2": "x"}')
     assert "no. 1 is \ud55c&lt;b&gt;; no. 2 is x." in write_page(tmp_path)
 
 

@@ -5,7 +5,7 @@ RF64, AIFF, W64), CAF and AU; RFC 3533 for Ogg; for MP3 the tags "Xing", "Info" 
 """
 
 from io import FileIO
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from datmos.audio.unusable import UnusableAudioError
 
@@ -74,7 +74,7 @@ class Kind(NamedTuple):
     first: int
     name: int
     size: int
-    order: str
+    order: Literal["little", "big"]
     itself: int
     align: int
     samples: bytes
@@ -101,9 +101,9 @@ def _of_chunks(file: FileIO, magic: bytes, kind: Kind) -> Outline:
             return found
         if place > kind.first and header.startswith(magic):
             return found._replace(followed=True)
-        size = _number(header[kind.name :], kind.order) - kind.itself
+        size = int.from_bytes(header[kind.name :], kind.order) - kind.itself
         if header.startswith(b"ds64"):  # RF64: the size of its samples does not fit where others have it
-            large = _number(_at(file, content + 8, 8), kind.order)
+            large = int.from_bytes(_at(file, content + 8, 8), kind.order)
         if header.startswith(kind.samples):
             size = large if large and size == 2**32 - 1 else size
             there = end - content
@@ -117,7 +117,7 @@ def _of_chunks(file: FileIO, magic: bytes, kind: Kind) -> Outline:
 
 def _of_au(file: FileIO) -> Outline:
     header = _at(file, 0, 12)
-    start, size = (_number(part, "big") for part in (header[4:8], header[8:12]))
+    start, size = (int.from_bytes(part, "big") for part in (header[4:8], header[8:12]))
     end = file.seek(0, 2)
     followed = size > 0 and _at(file, start + size, 4) == b".snd"
     return Outline(promise=_promise(size, end - start), followed=followed)
@@ -152,14 +152,14 @@ def _mp3_goes_on(file: FileIO, start: int) -> bool:
     """Whether frames follow after the bytes that a tag in the first one counts; without a tag all are decoded."""
     frame = _at(file, start, 64)
     if (place := max(frame.find(b"Xing"), frame.find(b"Info"))) >= 0:
-        flags, place = _number(frame[place + 4 : place + 8], "big"), place + 8
+        flags, place = int.from_bytes(frame[place + 4 : place + 8], "big"), place + 8
         place += 4 if flags & 1 else 0  # the number of frames
         counted = frame[place : place + 4] if flags & 2 else b""
     elif (place := frame.find(b"VBRI")) >= 0:
         counted = frame[place + 10 : place + 14]
     else:
         return False
-    if not (length := _number(counted, "big")):
+    if not (length := int.from_bytes(counted, "big")):
         return False
     after = start + length
     if _at(file, after, 3) == b"TAG":  # ID3v1
@@ -194,7 +194,3 @@ def _holds(file: FileIO, marker: bytes, start: int) -> bool:
 def _at(file: FileIO, place: int, length: int) -> bytes:
     file.seek(place)
     return file.read(length)
-
-
-def _number(content: bytes, order: str) -> int:
-    return int.from_bytes(content, "little" if order == "little" else "big")

@@ -30,7 +30,7 @@ def label_train_clips(
     points = np.empty((len(clips), 0))
     if RULES[rule].numbered_by is not None:  # by chance as many as K-means has
         points = embed_clips(study, clips, read_start(study), device)
-    return label_points(rule, clips, points, domains)
+    return label_points([rule], clips, points, domains)[rule]
 
 
 @torch.inference_mode()

@@ -4,6 +4,7 @@ Paper (arXiv 2603.16201): DAT-Source, DAT-Kmeans and the control DAT-Random. A n
 line of `datmos.domains.settings.RULES` (and its file in dvc.yaml).
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -59,21 +60,28 @@ def label_domains(
     Raises:
         DatmosError: more domains asked for than there are train clips.
     """
-    return label_points(rule, clips, clip_points(clips, store, params), params)
+    return label_points([rule], clips, clip_points(clips, store, params), params)[rule]
 
 
 def label_points(
-    rule: str, clips: pd.DataFrame, points: np.ndarray, params: DomainParams
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """`label_domains` for the points (N, W) that K-means clusters; by chance gets as many domains."""
-    made_by = RULES[rule].labels
+    rules: Iterable[str], clips: pd.DataFrame, points: np.ndarray, params: DomainParams
+) -> dict[str, tuple[pd.DataFrame, dict[str, Any]]]:
+    """`label_domains` by several rules, for the points (N, W) that K-means clusters.
+
+    A label that several rules have is made once. By chance gets as many domains as there are clusters.
+    """
+    wanted = {rule: RULES[rule].labels for rule in rules}
+    made_by = {name: place for labels in wanted.values() for name, place in labels.items()}
     labelled = {name: find(made_by, name)(clips, points, params) for name in made_by}
     summaries = {name: _summarise(labels, clips) | details for name, (labels, details) in labelled.items()}
-    columns = {
-        "domain" if len(made_by) == 1 else name: labels.astype(np.int32) for name, (labels, _) in labelled.items()
-    }
-    table = pd.DataFrame({"clip_id": clips["clip_id"].to_numpy(), **columns})
-    return table, summaries if len(made_by) > 1 else next(iter(summaries.values()))
+    found = {}
+    for rule, names in wanted.items():
+        alone = len(names) == 1
+        columns = {"domain" if alone else name: labelled[name][0].astype(np.int32) for name in names}
+        table = pd.DataFrame({"clip_id": clips["clip_id"].to_numpy(), **columns})
+        own = {name: summaries[name] for name in names}
+        found[rule] = table, next(iter(own.values())) if alone else own
+    return found
 
 
 def clip_points(clips: pd.DataFrame, store: EmbeddingStore, params: DomainParams) -> np.ndarray:

@@ -52,7 +52,7 @@ class Rule(NamedTuple):
 
     Attributes:
         labels: name -> where in datmos the function is that makes this label. A clip gets each of them, and each
-            is read by an adversary of its own.
+            is read by an adversary of its own. A name means the same label in all rules.
         numbered_by: the section whose ``k`` says how many domains there are; None: the data say it.
     """
 
