@@ -43,11 +43,10 @@ class FileBlocks(Blocks):
         super().__init__(self._decode(path))
 
     def _decode(self, path: Path) -> Iterator[tuple[int, np.ndarray]]:
-        with open_sound(path) as opened:
-            sound, found = opened.sound, 0
-            self.facts = opened.facts
+        with open_sound(path) as (sound, facts):
+            self.facts, found = facts, 0
             for block in sound.blocks(max(1, BLOCK // sound.channels)):
                 found += len(block)
                 check_length(found, sound.sample_rate)
                 yield sound.sample_rate, np.ascontiguousarray(block.T)
-            self.shortfall = describe_shortfall(opened, found / sound.sample_rate)
+            self.shortfall = describe_shortfall(sound, found / sound.sample_rate)

@@ -7,13 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from datmos.audio.blocks import BLOCK
-from datmos.audio.decoders import open_sound
-from datmos.audio.ffmpeg import FfmpegSound
-from datmos.audio.libsndfile import SndfileSound
+from datmos.audio.decoders import Sound, open_sound
 from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import UnusableAudioError
 
 SILENCE = 1e-5  # peak below -100 dBFS: nothing a listener could have rated
+FRAMES = 2**14  # samples decoded at a time where decoding ends with the excerpt
 CANCELLED = 1e-3  # mono mix 60 dB below its channels: opposite phases, not a recording
 FULL_SCALE_LIMIT = 10.0  # +20 dB over full scale: integers stored as floats, or garbage
 
@@ -38,18 +37,18 @@ def read_excerpt(path: Path, audio: AudioParams) -> tuple[np.ndarray, AudioHeade
     Raises:
         UnusableAudioError: not a readable file, too short, silent, not finite, or far above full scale.
     """
-    with open_sound(path) as (sound, *_):
+    with open_sound(path) as (sound, _):
         wanted = round(audio.clip_seconds * sound.sample_rate)
-        if isinstance(sound, SndfileSound):
-            return _cut_anywhere(sound, audio, wanted)
+        if sound.samples is not None:
+            return _cut_anywhere(sound, sound.samples, audio, wanted)
         return _cut(sound, audio, wanted)
 
 
-def _cut_anywhere(sound: SndfileSound, audio: AudioParams, wanted: int) -> tuple[np.ndarray, AudioHeader]:
+def _cut_anywhere(sound: Sound, available: int, audio: AudioParams, wanted: int) -> tuple[np.ndarray, AudioHeader]:
     """Cut from a sound that tells its length and can be entered anywhere."""
     rate = sound.sample_rate
-    check_length(sound.seconds, audio.min_seconds)
-    start = min(round(audio.offset * rate), max(0, sound.samples - wanted))
+    check_length(available / rate, audio.min_seconds)
+    start = min(round(audio.offset * rate), max(0, available - wanted))
     if start > 0:
         sound.seek(start)
     mixer, mono, found = Mixer(), [], 0
@@ -60,18 +59,18 @@ def _cut_anywhere(sound: SndfileSound, audio: AudioParams, wanted: int) -> tuple
         mono.append(mixer.mix(_channels(block)))
         if found >= wanted:
             break
-    seconds = sound.seconds
-    if found < min(wanted, sound.samples - start):  # cut short: the header promises more than there is
+    seconds = available / rate
+    if found < min(wanted, available - start):  # cut short: the header promises more than there is
         seconds = (start + found) / rate
     return _join(mono, mixer, rate, audio), AudioHeader(seconds, rate, sound.channels)
 
 
-def _cut(sound: FfmpegSound, audio: AudioParams, wanted: int) -> tuple[np.ndarray, AudioHeader]:
+def _cut(sound: Sound, audio: AudioParams, wanted: int) -> tuple[np.ndarray, AudioHeader]:
     """Cut from a sound that shows its length when it ends; decoding ends with the excerpt if a header tells it."""
     rate, offset = sound.sample_rate, round(audio.offset * sound.sample_rate)
     kept: deque[np.ndarray] = deque()
     found = first = 0  # samples decoded; the number of the first that is kept
-    for block in sound.blocks(1):
+    for block in sound.blocks(FRAMES):
         if found < offset + wanted:
             kept.append(block)
         found += len(block)

@@ -9,6 +9,8 @@ RATES = (1_000, 768_000)  # Hz; below telephones, and the highest that studios r
 MOST_CHANNELS = 64
 MOST_VALUES = 2**22  # a second, all channels together: 64 at 65 kHz, 5 at 768 kHz
 MOST_SECONDS = 24 * 3600.0
+MEMORY = 2**30  # bytes for decoding a file; the tables of an m4a of 24 hours take 200 MB
+DECODING = 20.0  # seconds of computing for a file, besides as many as its sound lasts
 
 
 def check_format(sample_rate: int, channels: int) -> None:

@@ -77,7 +77,7 @@ def _list_clips(data: DataParams, sets: Mapping[str, EvaluationSetParams]) -> pd
 def _look(path: Path, audio: AudioParams) -> tuple[float | None, str]:
     """Duration in seconds, or None and what is wrong."""
     try:
-        with open_sound(path) as (sound, *_):
+        with open_sound(path) as (sound, _):
             seconds = sound.seconds
         if seconds is None:  # the format has no header
             seconds = read_excerpt(path, audio)[1].duration_s
