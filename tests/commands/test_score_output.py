@@ -77,6 +77,74 @@ def test_what_is_to_be_scored_is_no_output(
     assert Path(output).read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["a.csv.partial", ".a.csv.lock", ".a.csv.7.tmp", ".a.csv.partial.7.tmp"])
+def test_a_clip_with_a_name_of_datmos_own_stays(
+    name: str, model: LoudnessModel, clips: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(name).write_bytes(before := Path("in/0.wav").read_bytes())
+    assert datmos(name, "--output", "a.csv", "--resume") == 1
+    said = capsys.readouterr().err
+    assert "Rename that file" in said if name.endswith("lock") else "Name another output" in said
+    assert datmos(name, "--output", "a.csv") == 1
+    assert Path(name).read_bytes() == before
+    assert sorted(path.name for path in Path().iterdir()) == sorted([name, "in"])
+
+
+@pytest.mark.parametrize("name", ["a.csv.partial", ".a.csv.lock"])
+def test_a_second_name_of_a_file_is_not_written_through(
+    name: str, model: LoudnessModel, clips: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("victim").write_text("precious")
+    os.link("victim", name)
+    assert datmos("in/0.wav", "--output", "a.csv", "--resume") == 1
+    assert f"{name}: is a file with another name too (a hard link)" in capsys.readouterr().err
+    assert Path("victim").read_text() == "precious"
+    assert Path(name).stat().st_nlink == 2
+
+
+def test_a_lock_that_is_somebodys_notes_is_left(
+    model: LoudnessModel, clips: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(".a.csv.lock").write_text("my notes\n")
+    assert datmos("in/0.wav", "--output", "a.csv") == 1
+    assert ".a.csv.lock: is no lock of datmos" in capsys.readouterr().err
+    assert Path(".a.csv.lock").read_text() == "my notes\n"
+
+
+@pytest.mark.parametrize("output", ["x/config.json", "x/scores.csv", "x/deep/scores.csv", "link/config.json"])
+def test_the_model_in_use_is_no_output(
+    output: str, model: LoudnessModel, clips: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("x/deep").mkdir(parents=True)  # what --model names
+    Path("link").symlink_to("x")
+    Path("x/config.json").write_text("{}")
+    assert datmos("in/0.wav", "--output", output, "--format", "csv") == 1
+    assert "lies in the folder of the model, x" in capsys.readouterr().err
+    assert [path.name for path in Path("x").rglob("*") if path.is_file()] == ["config.json"]
+    assert Path("x/config.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_names_that_cannot_be_written_are_rows_like_others(
+    kind: str, model: LoudnessModel, clips: list[str]
+) -> None:
+    lines = [
+        r'{"path": "\ud800.wav"}',
+        r'{"path": "a\u0000b"}',
+        r'{"path": "\u001b[2J.wav"}',
+        '{"path": "in/0.wav"}',
+    ]
+    Path("list.jsonl").write_text("\n".join(lines))
+    assert datmos("list.jsonl", "--output", f"a.{kind}") == 1  # some failed
+    assert sorted(path.name for path in Path().iterdir()) == [f"a.{kind}", "in", "list.jsonl"]
+    if kind == "parquet":
+        table = pd.read_parquet("a.parquet")
+    else:
+        table = pd.read_csv("a.csv") if kind == "csv" else pd.read_json("a.jsonl", lines=True)
+    assert len(table) == 4
+    assert table["error"].isna().tolist() == [False, False, False, True]
+
+
 def test_a_wrong_option_leaves_nothing_to_go_on_with(model: LoudnessModel, clips: list[str]) -> None:
     assert datmos("in/0.wav", "--output", "a.csv", "--hop", "7") == 1
     assert datmos("in/0.wav", "--output", "a.csv") == 0

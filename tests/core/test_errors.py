@@ -2,7 +2,7 @@
 
 import pytest
 
-from datmos.core.errors import DatmosError, printable, printable_lines, run_stage
+from datmos.core.errors import DatmosError, brief, printable, printable_lines, printable_message, run_stage
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,7 @@ def test_printable(text: str, shown: str) -> None:
 
 def test_lines_that_are_meant_stay(capsys: pytest.CaptureFixture[str]) -> None:
     assert printable_lines("a\x1b\nb") == "a\\x1b\nb"
+    assert printable_message("no\nerror: yours:\n  first\n  second") == "no\\nerror: yours:\n  first\n  second"
 
     def fail() -> None:
         raise DatmosError("x\x1b]0;title\x07:\n  wrong")
@@ -31,3 +32,12 @@ def test_lines_that_are_meant_stay(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run_stage(fail)
     assert capsys.readouterr().err == "\nerror: x\\x1b]0;title\\x07:\n  wrong\n"
+
+
+def test_what_is_shown_of_a_value_is_short() -> None:
+    nested: list[object] = ["x" * 1000] * 9
+    for _ in range(30):
+        nested = [nested] * 9
+    for value in (nested, {"a": nested}, "x" * 10**6, {str(n): n for n in range(10**5)}):
+        assert len(brief(value)) < 3000
+    assert brief({"lambda": 0.1, "K": [1, 2]}) == "{'K': [1, 2], 'lambda': 0.1}"

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import struct
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,38 @@ def link_out(name: str) -> Harm:
         (folder / name).symlink_to(folder.parent / "elsewhere")
 
     return harm
+
+
+def link_deep(folder: Path) -> None:
+    """Put a link out of the folder three folders below it."""
+    (folder / "a/b/c").mkdir(parents=True)
+    (folder / "a/b/c/link").symlink_to("/etc/passwd")
+
+
+def expanded(folder: Path) -> None:
+    """One value stands for gigabytes of weights."""
+    path = folder / "checkpoint.pt"
+    content = torch.load(path, weights_only=True)
+    content["state_dict"]["wavlm_model.post_extract_proj.weight"] = torch.ones(1).expand(2**31)
+    torch.save(content, path)
+
+
+def deflated(folder: Path) -> None:
+    """Zeros take no room in a file that is compressed."""
+    path = folder / "checkpoint.pt"
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data + bytes(10**7 if name.endswith("data/0") else 0))
+
+
+def unnamed(folder: Path) -> None:
+    """Put files there that config.json does not name: one without end, one of a terabyte, one that is damaged."""
+    os.mkfifo(folder / "seed_99.safetensors")
+    with (folder / "seed_98.safetensors").open("wb") as file:
+        file.truncate(2**40)
+    (folder / "more.safetensors").write_bytes(b"x")
 
 
 def cut(name: str, kept: float) -> Harm:

@@ -9,7 +9,7 @@ import yaml
 from datmos.comparison.rivals import find_rivals
 from datmos.core.errors import DatmosError
 from datmos.embedding.settings import ENCODERS
-from datmos.params.schema import Params, load_params
+from datmos.params.schema import Params, check_params, load_params
 from helpers.places import REPOSITORY
 
 DEFAULT = REPOSITORY / "params.yaml"
@@ -220,3 +220,15 @@ def test_an_experiment_changes_one_line_of_params(tmp_path: Path, setting: str, 
     path.write_text(text)
     apply_overrides(path, [setting])
     assert path.read_text() == text.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    "place", ["kmeans: {k: %s}", "train: %s", "more: %s", "data: {aspects: %s}", "strategies: {x: %s}"]
+)
+def test_a_wrong_value_of_any_size_is_a_short_message(place: str) -> None:
+    """Aliases of YAML make gigabytes of a few bytes."""
+    bomb = "a0: &a0 [" + "x" * 60 + "]\n"
+    bomb += "".join(f"a{n}: &a{n} [" + ", ".join([f"*a{n - 1}"] * 9) + "]\n" for n in range(1, 12))
+    with pytest.raises(DatmosError) as caught:
+        check_params(bomb + place % "*a11", "params.yaml")
+    assert len(str(caught.value)) < 30_000

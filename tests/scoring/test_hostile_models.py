@@ -18,10 +18,13 @@ from helpers.hostile_models import (
     Harm,
     content,
     cut,
+    deflated,
     encoder_at,
+    expanded,
     folder_instead,
     gone,
     header,
+    link_deep,
     link_out,
     own_code,
     pickled,
@@ -29,6 +32,7 @@ from helpers.hostile_models import (
     setting,
     tensor,
     tensors,
+    unnamed,
     with_nan,
 )
 from helpers.meta_model import meta_model, save_checkpoint_pt, save_for_hub
@@ -50,6 +54,7 @@ BROKEN_FILES: dict[str, Harm] = {  # of any kind of model
     "a folder": folder_instead(CONFIG),
     "a pipe": pipe_instead(CONFIG),
     "a link out": link_out(CONFIG),
+    "a link out, far below": link_deep,
     "no config": gone(CONFIG),
     "another model's": content(CONFIG, b'{"architectures": ["GPT2LMHeadModel"]}'),
 }
@@ -114,6 +119,8 @@ HEADS: dict[str, Harm] = {
     "an encoder anywhere": encoder_at("{parent}/encoder"),
     "an encoder that is a folder here": encoder_at("models/encoder"),
     "an encoder in a file": encoder_at("./config.json"),
+    "windows of many more frames": setting("audio.clip_seconds", 600.0),
+    "windows of many fewer frames": setting("audio.clip_seconds", 1.0),
 }  # fmt: skip
 FINETUNED: dict[str, Harm] = {
     **{f"no {key}": setting(key, MISSING) for key in
@@ -172,6 +179,8 @@ CHECKPOINTS: dict[str, Harm] = {
     "text": content("checkpoint.pt", b"weights"),
     "cut": cut("checkpoint.pt", 0.5),
     "a pickle": pickled("checkpoint.pt"),
+    "one value for many": expanded,
+    "is compressed": deflated,
     **{f"holds {value}": (lambda folder, value=value: torch.save(value, folder / "checkpoint.pt")) for value in [
         3, [], {}, {"model_cfg": 1, "target_transform": 2, "state_dict": 3},
         {"model_cfg": {}, "target_transform": {}, "state_dict": {"a": 1}},
@@ -229,6 +238,29 @@ def test_a_hostile_model_ends_in_one_sentence(
     assert str(folder) in str(caught.value)
     assert not (tmp_path / "executed").exists()
     assert {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.parametrize("kind", ["heads", "finetuned", "published"])
+def test_files_that_nothing_names_are_not_opened(kind: str, models: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(models / kind, tmp_path / "model")
+    version = load(folder, "cpu").version
+    unnamed(folder)
+    assert load(folder, "cpu").version == version
+
+
+def test_a_checkpoint_of_the_attack_is_refused_before_it_is_large(shared: Path) -> None:
+    with pytest.raises(DatmosError, match=r"expand\.pt"):
+        load(shared / "faults/bombs/expand.pt", "cpu")
+
+
+@pytest.mark.parametrize(("key", "value"), [("hidden_size", 8192), ("intermediate_size", 10**8)])
+def test_an_encoder_is_as_large_as_its_weights(key: str, value: int, trained: Trained, tmp_path: Path) -> None:
+    folder = shutil.copytree(trained.folder / "data/models/plain", tmp_path / "plain")
+    shutil.copytree(trained.folder / "encoder", folder / "encoder")
+    setting("encoder_params.model", "./encoder")(folder)
+    setting(key, value, "encoder/config.json")(folder)
+    with pytest.raises(DatmosError, match="They do not belong together"):
+        load(folder, "cpu")
 
 
 def test_a_snapshot_of_the_hub_is_made_of_links(models: Path, tmp_path: Path) -> None:

@@ -125,6 +125,29 @@ def test_parquet(column: pa.Array, tmp_path: Path) -> None:
     assert read_list(path) == [Entry("a.wav"), Entry("", problem), Entry("b.wav")]
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([2**50], pa.timestamp("ms")),
+        pa.array([2**62], pa.timestamp("us")),
+        pa.array([-(2**40)], pa.date64()),
+        pa.array([2**62], pa.duration("s")),
+    ],
+)
+def test_parquet_of_dates_that_no_calendar_has(column: pa.Array, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"path": column}), tmp_path / "l.parquet")
+    with pytest.raises(DatmosError, match=r"l\.parquet"):
+        read_list(tmp_path / "l.parquet")
+
+
+def test_lists_of_the_attack(shared: Path) -> None:
+    bombs = shared / "faults/bombs"
+    found = read_list(bombs / "nul.jsonl")
+    assert any(entry.problem for entry in found)
+    with pytest.raises(DatmosError, match=r"ts\.parquet"):
+        read_list(bombs / "ts.parquet")
+
+
 def test_parquet_with_bytes_that_are_not_utf_8(tmp_path: Path) -> None:
     raw = pa.array([b"a.wav", b"\xff.wav"]).view(pa.string())
     pq.write_table(pa.table({"path": raw}), tmp_path / "l.parquet")

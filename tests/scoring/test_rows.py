@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from datmos.core.aspects import RESERVED, ROW_COLUMNS, WINDOW_COLUMNS
 from datmos.core.errors import DatmosError
+from datmos.core.untrusted import Text, checked
 from datmos.scoring.runs.inputs import ListedClip
 from datmos.scoring.runs.previous_rows import FILE
 from datmos.scoring.runs.rows import Layout
@@ -31,3 +33,16 @@ def test_a_model_with_such_an_aspect_is_refused(name: str, monkeypatch: pytest.M
     monkeypatch.setattr(LoudnessModel, "aspects", ["level", name])
     with pytest.raises(DatmosError, match=rf"loudness: this model's rows can't be written; aspects: {name} "):
         Layout(Scorer(LoudnessModel()), None, timeline=False)
+
+
+def test_a_score_that_is_printed_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "a\x1b[2J\n.wav"
+    soundfile.write(path, sound(np.random.default_rng(0), 1.0), RATE)
+    assert str(Scorer(LoudnessModel()).score(path)).splitlines()[0].isprintable()
+
+
+@pytest.mark.parametrize("name", ["PQ\x1b[2J", "PQ\n", "\u202ePQ", "\ud800"])
+def test_names_in_a_model_are_printable(name: str) -> None:
+    assert checked(Text, "config.json", "Qualität 品質") == "Qualität 品質"
+    with pytest.raises(DatmosError, match=r"config\.json"):
+        checked(Text, "config.json", name)

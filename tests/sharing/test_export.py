@@ -199,7 +199,7 @@ def test_what_is_no_export_is_not_overwritten(run: Path, tmp_path: Path) -> None
     output = tmp_path / "precious"
     output.mkdir()
     (output / "thesis.tex").write_text("years")
-    with pytest.raises(DatmosError, match=r"exists and is no earlier export: thesis\.tex is none of its files"):
+    with pytest.raises(DatmosError, match="exists and is no earlier export; name another"):
         export_predictor(run, "dat", output, Wishes())
     assert (output / "thesis.tex").read_text() == "years"
     (output / "thesis.tex").unlink()
@@ -208,9 +208,48 @@ def test_what_is_no_export_is_not_overwritten(run: Path, tmp_path: Path) -> None
         export_predictor(run, "dat", output, Wishes())
     (output / "README.md").unlink()
     export_predictor(run, "dat", output, Wishes())
-    (output / "stale.onnx").write_text("of an earlier one")
+    assert (output / "README.md").read_text() != "of another project"
+    (output / "README.md").write_text("a card that somebody has edited")
+    with pytest.raises(DatmosError, match=r"README\.md is not what an earlier export wrote there"):
+        export_predictor(run, "dat", output, Wishes())
+    assert (output / "README.md").read_text() == "a card that somebody has edited"
+
+
+def test_what_an_earlier_export_wrote_is_replaced(run: Path, tmp_path: Path) -> None:
+    output = export_predictor(run, "dat", tmp_path / "out", Wishes(onnx=True)).folder
+    assert list(output.glob("*.onnx"))
     export_predictor(run, "dat", output, Wishes())
-    assert not (output / "stale.onnx").exists()
+    assert not list(output.glob("*.onnx"))
+    (output / "config.json").unlink()  # nothing of it is lost
+    export_predictor(run, "dat", output, Wishes())
+    assert load(output, "cpu").name == "dat"
+
+
+def test_what_is_added_while_an_export_is_made_is_not_lost(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out"
+
+    def late(*arguments: Any) -> str:
+        output.mkdir()
+        (output / "thesis.tex").write_text("years")
+        return "card"
+
+    monkeypatch.setattr("datmos.sharing.export.write_card", late)
+    with pytest.raises(DatmosError, match="exists and is no earlier export"):
+        export_predictor(run, "dat", output, Wishes())
+    assert [path.name for path in output.iterdir()] == ["thesis.tex"]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")] == []
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"files": 3}', '{"files": {"config.json": 7}}'])
+def test_a_provenance_of_somebody_elses(content: str, run: Path, tmp_path: Path) -> None:
+    output = export_predictor(run, "dat", tmp_path / "out", Wishes()).folder
+    (output / "provenance.json").write_text(content)
+    before = {path.name: path.read_bytes() for path in output.iterdir()}
+    with pytest.raises(DatmosError, match="out"):
+        export_predictor(run, "dat", output, Wishes())
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "data/audio.wav", "one/two/config.json", ".git/objects/a"])
@@ -220,7 +259,7 @@ def test_an_export_that_somebody_added_files_to_is_left_as_it_is(run: Path, tmp_
     added.parent.mkdir(parents=True, exist_ok=True)
     added.write_text("mine")
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    with pytest.raises(DatmosError, match="is none of its files"):
+    with pytest.raises(DatmosError, match=f"{name.split('/')[0]} is not what an earlier export wrote there"):
         export_predictor(run, "dat", folder, Wishes())
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 

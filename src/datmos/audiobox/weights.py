@@ -1,6 +1,7 @@
 """Where weights come from: Meta's published ones, in each of their formats, or an encoder of transformers."""
 
 import pickle
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -132,6 +133,7 @@ def _read_checkpoint(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Tensor
     if not path.is_file():
         raise DatmosError(f"{path}: no such file (looked in {Path.cwd()}); Meta's checkpoint.pt is expected")
     try:
+        _check_zip(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
         config = dict(content["model_cfg"]) | {"target_transform": content["target_transform"]}
         weights = dict(content["state_dict"])
@@ -151,9 +153,18 @@ def _read_checkpoint(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Tensor
         ) from None
 
 
+def _check_zip(path: Path) -> None:
+    """Refuse an archive whose content takes more room than its file."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+                raise ValueError("it is compressed, which PyTorch never does")
+
+
 def _is_plain(value: Any) -> bool:
     return (
         isinstance(value, Tensor)
+        and value.numel() * value.element_size() <= value.untyped_storage().nbytes()  # not one value for many
         and value.layout == torch.strided
         and value.is_floating_point()
         and bool(torch.isfinite(value).all())

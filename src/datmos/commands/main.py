@@ -11,7 +11,7 @@ from datmos.commands.export import add_export
 from datmos.commands.ratings_from import add_ratings_from
 from datmos.commands.score import add_score
 from datmos.commands.select import add_select
-from datmos.core.errors import printable_lines, run_stage
+from datmos.core.errors import printable, run_stage
 
 FIRST = """\
 Type one of these first:
@@ -24,7 +24,7 @@ Type one of these first:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        super().error(printable_lines(message))  # what was typed may be a file's name
+        super().error(printable(message))  # what was typed may be a file's name
 
 
 def main() -> None:

@@ -1,9 +1,14 @@
 """The one exception whose message is meant for the person at the terminal."""
 
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from reprlib import Repr
+
+BRIEF = Repr()
+BRIEF.maxlevel, BRIEF.maxstring, BRIEF.maxother = 2, 200, 200
 
 
 class DatmosError(Exception):
@@ -24,6 +29,11 @@ def listing(items: Iterable[str], separator: str = ", ", shown: int = 10) -> str
     items = list(items)
     more = [f"and {len(items) - shown} more"] if len(items) > shown else []
     return separator.join([*items[:shown], *more])
+
+
+def brief(value: object) -> str:
+    """Return what a value looks like, no matter how large it is: with YAML's aliases, a few bytes are gigabytes."""
+    return BRIEF.repr(value)
 
 
 def first_line(error: BaseException) -> str:
@@ -48,6 +58,11 @@ def printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
+def printable_message(text: str) -> str:
+    """Return an error's `printable` text, whose line ends are meant where the next line is indented."""
+    return "\n".join(map(printable, re.split(r"\n(?=  )", text)))
+
+
 def _is_plain(letter: str) -> bool:
     return letter.isprintable() or unicodedata.category(letter) == "Zs"  # spaces of other scripts
 
@@ -69,7 +84,7 @@ def run_stage(main: Callable[[], None]) -> None:
     try:
         main()
     except DatmosError as error:
-        print(f"\nerror: {printable_lines(str(error))}", file=sys.stderr)
+        print(f"\nerror: {printable_message(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt as stop:
         print(f"\nstopped. {stop}".rstrip(), file=sys.stderr)

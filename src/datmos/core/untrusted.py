@@ -5,18 +5,25 @@ import stat
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from datmos.core.errors import DatmosError
+from datmos.core.errors import DatmosError, brief
 
 LARGEST_JSON = 10 * 2**20  # bytes
 SHOWN = 60  # letters of a wrong value
 Kind = TypeVar("Kind")
 
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("text without control characters and line ends is expected")
+    return text
+
+
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Size = Annotated[int, Field(ge=1, le=2**20)]  # of one dimension of a tensor
 Few = Annotated[int, Field(ge=1, le=1000)]  # layers, members, ...: what a loop runs over
-Text = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]  # it will be shown
 
 
 class Untrusted(BaseModel):
@@ -71,7 +78,7 @@ def checked(kind: type[Kind] | Any, path: Path | str, content: Any) -> Kind:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         reason = first["msg"].removeprefix("Value error, ")
-        value = repr(first["input"])
+        value = brief(first["input"])
         # a whole section would tell less than the reason
         shown = "" if isinstance(first["input"], dict) and len(value) > SHOWN else f"; found {value[:SHOWN]}"
         raise DatmosError(": ".join(part for part in (str(path), place, reason) if part) + shown) from None

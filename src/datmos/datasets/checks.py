@@ -36,7 +36,7 @@ def check_ratings(clips: pd.DataFrame, aspects: Sequence[str], scale: tuple[floa
         DatmosError: all of them.
     """
     if problems := list(rating_problems(clips, aspects, scale)):
-        raise DatmosError(f"{root}: " + "\n".join(problems))
+        raise DatmosError(f"{root}: " + "\n  ".join(problems))
 
 
 def _off_scale(clips: pd.DataFrame, aspect: str, scale: tuple[float, float]) -> Iterator[str]:

@@ -110,8 +110,8 @@ def _check_excluded(table: pd.DataFrame, excluded: pd.DataFrame, max_excluded: f
         shown += [f"{row.path}: {row.reason}" for row in excluded.loc[bad.index].itertuples()]
     if found:
         raise DatmosError(
-            ";\n".join(found)
-            + f".\nMore than data.max_excluded {max_excluded:g} allows. Mend or remove them, or raise "
+            ";\n  ".join(found)
+            + f".\n  More than data.max_excluded {max_excluded:g} allows. Mend or remove them, or raise "
             "data.max_excluded:\n  " + listing(shown, "\n  ")
         )
 

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from datmos.ablations.settings import GranularityParams
 from datmos.audio.settings import AudioParams
 from datmos.audiobox.settings import FinetuneParams
-from datmos.core.errors import DatmosError, nearest
+from datmos.core.errors import DatmosError, brief, listing, nearest
 from datmos.core.settings import AdversaryParams, Name, Section, Seed, check_known, check_unique
 from datmos.datasets.settings import CorpusParams, DataParams, EvaluationSetParams
 from datmos.domains.settings import RULES, DomainParams, KmeansParams, RandomParams, SourceParams
@@ -126,7 +126,7 @@ class Params(Section):
         except ValidationError as error:
             problem = error.errors()[0]
             raise ValueError(
-                f"{key}.train.{problem['loc'][0]}: {problem['msg']}, got {problem['input']!r}"
+                f"{key}.train.{problem['loc'][0]}: {problem['msg']}, got {brief(problem['input'])}"
             ) from None
 
 
@@ -174,7 +174,7 @@ def check_params(text: str, name: str) -> Params:
         return Params.model_validate(raw)
     except ValidationError as error:
         lines = [_explain(problem, raw) for problem in error.errors()]
-        raise DatmosError(f"{name} is not valid:\n  " + "\n  ".join(lines)) from None
+        raise DatmosError(f"{name} is not valid:\n  " + listing(lines, "\n  ", shown=50)) from None
 
 
 def _explain(problem: Any, raw: Any) -> str:
@@ -184,7 +184,7 @@ def _explain(problem: Any, raw: Any) -> str:
     if problem["type"] == "extra_forbidden":
         known = _known_keys(path[:-1])
         return (
-            f"{key}: unknown key (value {problem['input']!r}){nearest(path[-1], known)} "
+            f"{key}: unknown key (value {brief(problem['input'])}){nearest(path[-1], known)} "
             f"Expected one of: {', '.join(known)}"
         )
     if problem["type"] == "missing":
@@ -195,13 +195,13 @@ def _explain(problem: Any, raw: Any) -> str:
         return f"{key}: {message}" if path else message
     hint = (
         nearest(
-            str(problem["input"]),
+            brief(problem["input"]),
             problem["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", "),
         )
         if problem["type"] == "literal_error"
         else ""
     )
-    return f"{key}: {message}, got {problem['input']!r}{hint}"
+    return f"{key}: {message}, got {brief(problem['input'])}{hint}"
 
 
 def _mapping_at(raw: Any, path: list[str]) -> dict[str, Any]:

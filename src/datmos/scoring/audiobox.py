@@ -121,7 +121,7 @@ def load_finetuned(folder: Path, device: torch.device, trust: Trust) -> Audiobox
     recipe, config = load_recipe(folder)
     known: FinetunedConfig = checked(FinetunedConfig, folder / "config.json", config)
     networks = [load_model(folder, recipe, seed) for seed in config["seeds"]]
-    files = [folder / "config.json", *sorted(folder.glob("seed_*.safetensors"))]
+    files = [folder / "config.json", *sorted(folder / f"seed_{seed}.safetensors" for seed in config["seeds"])]
     low, high = known.scale
     return AudioboxWindows(
         known.strategy,

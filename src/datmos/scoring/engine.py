@@ -11,8 +11,7 @@ any two steps, and one that strikes while a `Condition` is being entered leaves 
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
@@ -23,7 +22,7 @@ from datmos.audio.unusable import UnusableAudioError
 from datmos.core.batch_size import BatchSize
 from datmos.core.errors import DatmosError, first_line
 from datmos.embedding.clip_encoder import GPU_BATCH, GPU_WORKERS, one_thread
-from datmos.scoring.model import WindowModel, WindowScores, problem_of
+from datmos.scoring.model import WindowModel, WindowScores
 from datmos.scoring.score import Failure, Score, ScoredWindow, make_score
 from datmos.scoring.windows import Window, Windows
 
@@ -206,24 +205,21 @@ class Engine:
             try:
                 # always one shape, so that the same kernels run for every window: the last batch is filled up
                 scores = self._compute([*part, *[part[-1]] * (size - len(part) if fill else 0)])
-            except (UnusableAudioError, MemoryError) as error:
+            except torch.OutOfMemoryError:  # of a GPU: smaller batches are tried
+                raise
+            except Exception as error:  # whatever the network makes of a window: its clip's reason
                 if len(part) > 1:
                     return [one for row in part for one in self._run([row], fill)]
-                return [error if isinstance(error, UnusableAudioError) else UnusableAudioError(NO_MEMORY)]
+                return [_reason(error)]
             return [*scores[: len(part)]]
 
         return [one for part in self._batch_size.each(len(inputs), compute) for one in part]
 
-    def _compute(self, rows: list[Inputs]) -> list[WindowScores | UnusableAudioError]:
-        with torch.inference_mode(), _memory_errors():
+    def _compute(self, rows: list[Inputs]) -> list[WindowScores]:
+        with torch.inference_mode():
             scores = self._model({name: torch.stack([row[name] for row in rows]) for name in rows[0]})
         distances = [None] * len(rows) if scores.distance is None else scores.distance
-        found = [WindowScores(*one) for one in zip(scores.mean, scores.covariance, distances, strict=True)]
-        problems = [problem_of(one, self._model) for one in found]
-        return [
-            one if problem is None else UnusableAudioError(problem)
-            for one, problem in zip(found, problems, strict=True)
-        ]
+        return [WindowScores(*one) for one in zip(scores.mean, scores.covariance, distances, strict=True)]
 
     def _finish(self, job: "_Job") -> None:
         if not job.claim():
@@ -296,17 +292,17 @@ class _Job:
         scored = [self._scored[number] for number in sorted(self._scored)]
         if all(window.mean is None for window in scored):
             return Failure(self._path, "silent in every window", self._blocks.facts)
-        return make_score(self._path, model, self._blocks, self._cut, scored)
+        try:
+            return make_score(self._path, model, self._blocks, self._cut, scored)
+        except UnusableAudioError as error:
+            return Failure(self._path, str(error), self._blocks.facts)
 
 
-@contextmanager
-def _memory_errors() -> Iterator[None]:
-    """PyTorch says it with a RuntimeError when the memory of a CPU runs out."""
-    try:
-        yield
-    except torch.OutOfMemoryError:  # of a GPU: `BatchSize` tries smaller batches
-        raise
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error) or "not enough memory" in str(error):
-            raise MemoryError from None
-        raise
+def _reason(error: Exception) -> UnusableAudioError:
+    """Return why a window has no score; PyTorch says it with a RuntimeError when the memory of a CPU runs out."""
+    if isinstance(error, UnusableAudioError):
+        return error
+    text = str(error)
+    if isinstance(error, MemoryError) or "can't allocate memory" in text or "not enough memory" in text:
+        return UnusableAudioError(NO_MEMORY)
+    return UnusableAudioError(f"the model can't score it ({type(error).__name__}: {first_line(error)})")

@@ -1,5 +1,6 @@
 """Finding a model: a folder, a name of the pipeline, or the Hugging Face hub."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,8 +69,8 @@ def _refuse_links(path: Path) -> None:
     inside = [path.resolve()]
     if path.resolve().parent.name == "snapshots":
         inside.append(path.resolve().parent.parent / "blobs")
-    for pattern in ("*", "*/*"):
-        for link in path.glob(pattern):
+    for folder, folders, files in os.walk(path):  # which follows no link
+        for link in (Path(folder) / name for name in folders + files):
             if link.is_symlink() and not any(link.resolve().is_relative_to(place) for place in inside):
                 raise DatmosError(f"{link}: is a link out of the model's folder; put the file itself there")
 

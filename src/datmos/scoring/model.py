@@ -20,7 +20,7 @@ from datmos.core.untrusted import read_object
 from datmos.embedding.clip_encoder import FLOAT16_MAX
 from datmos.embedding.encoders.interface import Encoder
 from datmos.embedding.encoders.precision import find_checked_encoder, make_test_clip
-from datmos.heads.familiarity import Familiarity, load_familiarity
+from datmos.heads.familiarity import FILE, Familiarity, load_familiarity
 from datmos.heads.interface import as_read
 from datmos.heads.model_files import load_models
 from datmos.scoring.trust import Trust, encoder_params, read_config
@@ -70,19 +70,35 @@ class WindowModel(Protocol):
 
 
 FAR_OUTSIDE = 10.0  # widths of the rating scale; a mean farther from it is no rating
+SINGULAR = 1e-12  # smallest eigenvalue of a covariance, in those of its largest
 
 
-def problem_of(scores: WindowScores, model: WindowModel) -> str | None:
-    """Say why the scores of a window, mean (A,) and covariance (A, A), can't be believed; None if they can."""
-    known = scores.covariance[~np.isnan(scores.covariance)]  # NaN: the model does not know its errors
-    distance = [] if scores.distance is None else [float(scores.distance)]
-    if not all(np.isfinite(values).all() for values in (scores.mean, known, distance)):
-        return "the model gives values that are not finite"
+def judge(model: WindowModel, means: np.ndarray, covariances: np.ndarray, distances: np.ndarray) -> None:
+    """Refuse scores that can't be believed, of windows or of a whole clip.
+
+    Args:
+        model: that gave them.
+        means: (N, A).
+        covariances: (N, A, A); NaN throughout where the model does not know its errors.
+        distances: (N,), or none.
+
+    Raises:
+        UnusableAudioError: something is not finite, a covariance is none, or a mean is far off the scale.
+    """
+    known = covariances[~np.isnan(covariances).all(axis=(1, 2))]
+    if not all(np.isfinite(values).all() for values in (means, known, distances)):
+        raise UnusableAudioError("the model gives values that are not finite")
+    eigenvalues = np.linalg.eigvalsh(known)
+    symmetric = np.allclose(known, known.swapaxes(1, 2), rtol=1e-4, atol=0)
+    if not symmetric or (eigenvalues[:, 0] <= SINGULAR * eigenvalues[:, -1]).any():
+        raise UnusableAudioError("the model gives a covariance that is none: its scores can't be told apart")
     low, high = model.scale
-    for aspect, mean in zip(model.aspects, scores.mean, strict=True):
-        if not 0 <= (mean - low) / (high - low) + FAR_OUTSIDE <= 1 + 2 * FAR_OUTSIDE:
-            return f"the model gives {mean:.3g} for {aspect}, on a scale from {low:g} to {high:g}"
-    return None
+    off = np.abs((means - low) / (high - low) - 0.5) - 0.5 > FAR_OUTSIDE
+    if off.any():
+        window, a = np.argwhere(off)[0]
+        raise UnusableAudioError(
+            f"the model gives {means[window, a]:.3g} for {model.aspects[a]}, on a scale from {low:g} to {high:g}"
+        )
 
 
 class HeadsOnEncoder:
@@ -155,7 +171,7 @@ def version_of(folder: Path) -> str:
     config = read_object(folder / "config.json")
     used = {key: config[key] for key in ("kind", "head", "encoder", "aspects", "seeds")}
     digest = hashlib.sha256(json.dumps(used, sort_keys=True).encode())
-    for file in sorted(folder.glob("*.safetensors")):
+    for file in sorted([folder / FILE, *(folder / f"seed_{seed}.safetensors" for seed in config["seeds"])]):
         digest.update(file.name.encode())
         tensors = read_tensors(file, ignored="classifier.")  # they score nothing; an exported folder has none
         for name in sorted(tensors):
@@ -170,6 +186,12 @@ def _find_encoder(config: dict[str, Any], folder: Path, trust: Trust, device: to
     seconds = config["audio"]["clip_seconds"]
 
     def see_that_it_is_the_same(encoder: Encoder) -> None:
+        frames = seconds * encoder.sample_rate / encoder.hop  # of a window, to some at its end
+        if not frames / 2 <= stored["frames"] <= 2 * frames:
+            raise DatmosError(
+                f"encoder: a window of {seconds:g} s has about {frames:.0f} frames, and the heads were trained on "
+                f"{stored['frames']}"
+            )
         for key in ("name", "revision"):
             if encoder.identity[key] != stored[key]:
                 raise DatmosError(

@@ -9,8 +9,9 @@ import pandas as pd
 
 from datmos.audio.blocks import Blocks
 from datmos.audio.open_file import FileFacts
+from datmos.core.errors import printable
 from datmos.scoring.band_limit import DOUBTFUL
-from datmos.scoring.model import WindowModel
+from datmos.scoring.model import WindowModel, judge
 from datmos.scoring.windows import Windows, combine, shares
 
 FAR = 99.0  # a clip farther from the train clips than this percentage of the validation clips is warned of
@@ -60,7 +61,7 @@ class Score:
     def __str__(self) -> str:
         """Return the scores with their standard deviations in one line, and each warning in one more."""
         scores = "  ".join(f"{aspect} {self.mean[aspect]:.2f}{self._spread(aspect)}" for aspect in self.aspects)
-        name = f"{self.path}: " if self.path is not None else ""
+        name = f"{printable(self.path)}: " if self.path is not None else ""
         return "\n".join(
             [f"{name}{scores}  ({self.seconds:.1f} s)", *(f"  warning: {text}" for text in self.warnings)]
         )
@@ -109,7 +110,11 @@ class ScoredWindow(NamedTuple):
 def make_score(
     path: str | None, model: WindowModel, blocks: Blocks, cut: Windows, scored: list[ScoredWindow]
 ) -> Score:
-    """Put a clip's windows, in order, together."""
+    """Put a clip's windows, in order, together.
+
+    Raises:
+        UnusableAudioError: the model gives scores that can't be believed.
+    """
     aspects, rate = model.aspects, model.windowing.sample_rate
     starts = np.array([window.start for window in scored])
     weights = shares(starts, cut.ends(starts))
@@ -118,8 +123,11 @@ def make_score(
     count, nothing = len(aspects), float("nan")
     means = np.array([np.full(count, nothing) if w.mean is None else w.mean for w in scored])
     covariances = np.array([np.eye(count) if w.covariance is None else w.covariance for w in scored])
-    mean, covariance = combine(means, covariances, weights)
     distances = np.array([nothing if w.distance is None else w.distance for w in scored])
+    heard = weights > 0
+    judge(model, means[heard], covariances[heard], distances[heard & (model.familiarity is not None)])
+    mean, covariance = combine(means, covariances, weights)
+    judge(model, mean[None], covariance[None], np.empty(0))
     distance = None if model.familiarity is None else float(np.nansum(distances * weights))
     percentile = None if model.familiarity is None or distance is None else model.familiarity.percentile(distance)
     stds = np.sqrt(covariances.diagonal(axis1=1, axis2=2))

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from datmos.audio.blocks import BLOCK, Blocks, FileBlocks
 from datmos.core.device import pick_device
-from datmos.core.errors import DatmosError
+from datmos.core.errors import DatmosError, printable
 from datmos.scoring.engine import Engine, Item, plan_scoring
 from datmos.scoring.loading import load_model
 from datmos.scoring.model import WindowModel
@@ -82,7 +82,7 @@ class Scorer:
 
     def __repr__(self) -> str:
         """Say what it scores with."""
-        return f"<Scorer {self.name} (version {self.version}) of {', '.join(self.aspects)}>"
+        return printable(f"<Scorer {self.name} (version {self.version}) of {', '.join(self.aspects)}>")
 
     @overload
     def score(self, clips: AnyClip, sample_rate: int | None = ..., **options: Any) -> Score: ...

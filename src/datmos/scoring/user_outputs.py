@@ -3,10 +3,11 @@
 import errno
 import fcntl
 import os
+import re
 import socket
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,6 +22,7 @@ KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFLNK: "a link",
 }
+OWNER = re.compile(rb"(\d+ .*)?")  # what a lock holds: number of a process, and its machine
 NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # what file systems without locks answer
 
 
@@ -63,11 +65,40 @@ def own_file(path: Path) -> Path:
     """Return ``path``, a name that datmos itself gives to a file beside an output.
 
     Raises:
-        DatmosError: something is there that datmos did not write: a link, a folder, a device, ...
+        DatmosError: something is there that datmos did not write: a link of either kind, a folder, a device, ...
     """
-    if (kind := kind_of(path, follow=False)) not in (None, "a file"):
+    kind = kind_of(path, follow=False)
+    if kind == "a file" and path.stat().st_nlink > 1:
+        kind = "a file with another name too (a hard link)"
+    if kind not in (None, "a file"):
         raise DatmosError(f"{path}: is {kind}; datmos needs this name for a file of its own. Remove or rename it.")
     return path
+
+
+def check_apart(output: Path, read: Iterable[str | Path], model: Path | None) -> None:
+    """Refuse an output if writing it would touch what a run reads.
+
+    Args:
+        output: the file.
+        read: clips and lists of the run.
+        model: folder of the model in use, if it is one.
+
+    Raises:
+        DatmosError: the output, or a file that datmos makes beside it, is read by the run; or the output lies in
+            the model's folder.
+    """
+    there = Path(os.path.realpath(output))
+    for path in map(Path, map(os.path.realpath, read)):
+        if path == there:
+            raise DatmosError(f"--output {output}: is what is to be scored, or a list of it; name another file")
+        own = path.name == f"{there.name}.partial" or path.name.startswith(f".{there.name}.")
+        if own and path.parent == there.parent:
+            raise DatmosError(
+                f"--output {output}: {path} is what is to be scored, or a list of it, and datmos needs that name "
+                "for a file of its own. Name another output."
+            )
+    if model is not None and output.resolve().is_relative_to(model.resolve()):
+        raise DatmosError(f"--output {output}: lies in the folder of the model, {model}; name a file elsewhere")
 
 
 @contextmanager
@@ -99,6 +130,9 @@ def _acquire(path: Path, lock: Path) -> int:
     while True:
         own_file(lock)
         number = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+        if OWNER.fullmatch(os.pread(number, 1000, 0)) is None:
+            os.close(number)
+            raise DatmosError(f"{lock}: is no lock of datmos, which needs this name. Rename that file.")
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

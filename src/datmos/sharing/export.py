@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from datmos.core.errors import DatmosError
-from datmos.core.files import replacing_folder, write_json, write_text
+from datmos.core.files import file_digest, replacing_folder, write_json, write_text
 from datmos.core.paths import find_models
 from datmos.core.untrusted import read_object
 from datmos.heads.familiarity import load_familiarity, save_familiarity
@@ -20,8 +20,7 @@ from datmos.sharing.onnx_export import Predictor, export_head
 from datmos.sharing.provenance import describe_provenance
 
 CONFIG, PROVENANCE, CARD = "config.json", "provenance.json", "README.md"
-# what an export writes
-OWN_FILE = re.compile(r"(config|provenance)\.json|README\.md|\w+\.safetensors|\w+\.onnx(\.data)?")
+FILES = "files"  # of the provenance: what else was written, and its digests
 COMMIT = re.compile("[0-9a-f]{40}")
 
 
@@ -67,23 +66,32 @@ def export_predictor(project: Path, name: str, output: Path, wishes: Wishes) -> 
             contents, onnx = _copy_finetuned(folder, temporary, wishes, provenance["params"] or {}), None
         else:
             contents, onnx = _copy_heads(folder, temporary, wishes)
-        write_json(temporary / PROVENANCE, provenance)
         card = write_card(provenance, contents, wishes.licence, wishes.reference or output.name, onnx)
         write_text(temporary / CARD, card)
+        write_json(temporary / PROVENANCE, provenance | {FILES: _digests(temporary)})
+        _check_replaceable(output)  # once more: a while has passed
     return Exported(output, onnx, provenance)
 
 
 def _check_replaceable(output: Path) -> None:
-    """Refuse a folder that holds anything that an export doesn't write: it would be lost."""
-    entries = sorted(output.glob("*")) if output.exists() else []
-    for entry in entries:
-        if entry.is_dir() or entry.is_symlink() or OWN_FILE.fullmatch(entry.name) is None:
-            raise DatmosError(
-                f"{output}: exists and is no earlier export: {entry.name} is none of its files. "
-                "Name another folder with --output, or move that file away."
-            )
-    if entries and not (output / PROVENANCE).is_file():
+    """Refuse a folder that holds anything but what an earlier export wrote, unchanged: it would be lost."""
+    entries = {entry.name for entry in output.iterdir()} if output.exists() else set()
+    if not entries:
+        return
+    known = read_object(output / PROVENANCE).get(FILES) if (output / PROVENANCE).is_file() else None
+    if not isinstance(known, dict):
         raise DatmosError(f"{output}: exists and is no earlier export; name another folder with --output")
+    for name in sorted(entries - {PROVENANCE}):
+        entry = output / name
+        if entry.is_symlink() or not entry.is_file() or file_digest(entry) != known.get(name):
+            raise DatmosError(
+                f"{output}: {name} is not what an earlier export wrote there, and would be lost. Name another "
+                "folder with --output, or move it away."
+            )
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {path.name: file_digest(path) for path in sorted(folder.iterdir())}
 
 
 def _copy_heads(folder: Path, target: Path, wishes: Wishes) -> tuple[Contents, str | None]:
@@ -104,7 +112,7 @@ def _copy_finetuned(folder: Path, target: Path, wishes: Wishes, params: Mapping[
         option = "--onnx" if wishes.onnx else "--encoder"
         raise DatmosError(f"{option}: for heads on a frozen encoder; '{folder.name}' is a fine-tuned encoder")
     config = read_object(folder / CONFIG)
-    for path in (folder / CONFIG, *sorted(folder.glob("seed_*.safetensors"))):
+    for path in (folder / CONFIG, *(folder / f"seed_{seed}.safetensors" for seed in config["seeds"])):
         shutil.copyfile(path, target / path.name)
     return describe_finetuned(config, params.get("finetune", {}).get("encoder"))
 

@@ -119,8 +119,22 @@ def test_an_upload_of_unknown_length_is_refused(served: str) -> None:
     assert (refused.status_code, refused.text.split(";")[0]) == (411, "The request does not say how long it is")
 
 
+def test_no_more_uploads_are_kept_than_there_is_room_for() -> None:
+    content = wav(5.0)  # 160 kB
+    with demo(LoudnessModel(), SMALL._replace(kept=400_000)) as address:
+        first = uploaded(address, content)
+        uploaded(address, content[:-2])
+        refused = upload(address, content)
+        assert (refused.status_code, refused.text) == (
+            503,
+            "There are too many uploads here. Try again in some minutes.",
+        )
+        score(address, first)  # after which it is gone
+        assert upload(address, content).status_code == 200
+
+
 def test_defaults_are_those_of_the_documentation() -> None:
-    assert LIMITS == (100_000_000, 600.0, 120.0, 2, 8)
+    assert LIMITS == (100_000_000, 2_000_000_000, 600.0, 120.0, 2, 8)
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Origin": "null"},

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from datmos.audio.unusable import UnusableAudioError
-from datmos.sharing.demo.uploads import PREFIX, Uploads, remove_leftovers, uploads_folder
+from datmos.sharing.demo.uploads import MARK, PREFIX, Uploads, remove_leftovers, uploads_folder
 
 
 @pytest.fixture(autouse=True)
@@ -56,9 +56,11 @@ def test_uploads_that_nobody_asks_for_are_removed_but_none_in_use(place: Path) -
 
 
 def test_a_demo_leaves_the_folders_of_those_that_run_and_removes_those_of_the_dead(place: Path) -> None:
-    dead, other = place / f"{PREFIX}dead", place / "elsewhere"
-    write(dead / "clip.wav")
-    write(other / "clip.wav")
+    dead, other, own = place / f"{PREFIX}dead", place / "elsewhere", place / f"{PREFIX}scores"
+    for folder in (dead, other, own):  # the last is somebody's who likes this name
+        write(folder / "clip.wav")
+    (dead / MARK).touch()
+    (other / MARK).touch()
     (place / f"{PREFIX}link").symlink_to(other)
     with uploads_folder() as running:
         path = write(running.folder / "clip.wav")
@@ -66,5 +68,6 @@ def test_a_demo_leaves_the_folders_of_those_that_run_and_removes_those_of_the_de
         assert dead.is_dir()  # it may be of one that is just starting
         remove_leftovers(age=0.0)
         assert path.is_file()
-    assert sorted(one.name for one in place.iterdir()) == [f"{PREFIX}link", "elsewhere"]
+    assert sorted(one.name for one in place.iterdir()) == [f"{PREFIX}link", own.name, "elsewhere"]
     assert (other / "clip.wav").is_file()
+    assert (own / "clip.wav").is_file()

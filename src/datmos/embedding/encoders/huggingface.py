@@ -19,6 +19,7 @@ from datmos.embedding.encoders.onednn import use_onednn
 from datmos.embedding.settings import EncoderParams
 
 MOST_BLOCKS = 1000
+ROOM = 2**24  # bytes that weights may have more or less than expected: headers, and models of a test
 CONSENT = (
     "Read it. If you trust it, set encoder.trust_remote_code=true; to score, add --trust (in Python: trust=True)."
 )
@@ -54,6 +55,8 @@ class TransformersEncoder:
         self._device, self._dtype = device, pick_dtype(params.dtype, device)
         self._blocks: int = self._config.num_hidden_layers
         self._check()
+        if self._local:
+            self._check_size(Path(params.model))
         self.layers = resolve_layers(layers, self._blocks, params.model)
         self.sample_rate = int(self._extractor.sampling_rate)
         self.hop = _hop(self._config, self._extractor)
@@ -142,6 +145,24 @@ class TransformersEncoder:
                 f"encoder.model: '{self._name}' has {self._blocks} layers; 1 to {MOST_BLOCKS} can be read"
             )
 
+    def _check_size(self, folder: Path) -> None:
+        """Compare what the config implies with the files that are there, before any of it is made or read."""
+        from transformers import AutoModel
+
+        try:
+            with torch.device("meta"):  # sizes that nobody has checked cost nothing there
+                model = AutoModel.from_config(self._config, trust_remote_code=self._params.trust_remote_code)
+        except (OSError, ValueError, ImportError, RuntimeError) as error:
+            raise DatmosError(self._explain(error)) from None
+        implied = sum(value.numel() * 4 for value in model.state_dict().values())
+        there = sum(path.stat().st_size for path in _weight_files(folder))
+        # weights of four times that precision, and of a quarter; several formats side by side
+        if not implied / 4 - ROOM <= there <= 8 * implied + ROOM:
+            raise DatmosError(
+                f"encoder.model: '{self._name}' holds {there / 1e6:.1f} MB of weights, where its config implies "
+                f"{implied / 1e6:.1f} MB in single precision. They do not belong together."
+            )
+
     def _listener(self, layer: int) -> Any:
         def keep(module: nn.Module, arguments: Any, output: Any) -> None:
             self._outputs.of_layer[layer] = output if isinstance(output, Tensor) else output[0]
@@ -187,6 +208,10 @@ def _hop(config: Any, extractor: Any) -> int:
     if hasattr(extractor, "hop_length"):  # Whisper: mel frames, halved by its second convolution
         return int(extractor.hop_length) * 2
     return math.prod(config.conv_stride)
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*") if path.suffix in {".safetensors", ".bin"} and path.is_file()]
 
 
 def _digest(folder: Path) -> str:

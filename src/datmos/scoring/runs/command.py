@@ -5,7 +5,6 @@ With a file, every row is written to ``<file>.partial`` as soon as its clip is s
 that is killed loses what was in work and no more.
 """
 
-import os
 import sys
 from collections.abc import Generator
 from contextlib import closing
@@ -15,6 +14,7 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from datmos.core.errors import DatmosError, printable
+from datmos.core.paths import local_model
 from datmos.scoring.runs.inputs import ListedClip, by_file, find_clips
 from datmos.scoring.runs.options import Options, check_aspects, hop_of, score_clips
 from datmos.scoring.runs.partial import Partial, partial_of
@@ -22,7 +22,7 @@ from datmos.scoring.runs.real_sound import warning_of
 from datmos.scoring.runs.rows import CsvLines, Layout, Row, json_line, write_rows
 from datmos.scoring.runs.tally import Tally
 from datmos.scoring.scorer import Scorer, load
-from datmos.scoring.user_outputs import locked, output_file
+from datmos.scoring.user_outputs import check_apart, locked, output_file
 
 
 def score_to_stdout(options: Options, kind: str) -> bool:
@@ -64,8 +64,7 @@ def score_to_file(options: Options, kind: str, output: Path, resume: bool) -> bo
         clips = find_clips(options.inputs, _stdin())
         files = [clip.identity for clip in clips]
         wanted = by_file(clips, files)
-        if str(output) in wanted.keys() | {os.path.realpath(name) for name in options.inputs}:
-            raise DatmosError(f"--output {output}: is what is to be scored, or a list of it; name another file")
+        check_apart(output, [*wanted, *options.inputs], local_model(options.model))
         scorer, layout = _prepare(options, clips)
         if resume:
             partial.take(wanted, layout, output, kind)

@@ -93,7 +93,11 @@ def column_entries(table: pa.Table, name: str, first: int = 0) -> list[Entry]:
         column = column.cast(column.type.value_type)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         column = column.cast(pa.large_binary())  # a file's name need not be UTF-8, whatever the column promises
-    return _entries(column.to_pylist(), f"{name} row", first)
+    try:
+        values = column.to_pylist()
+    except (OverflowError, ValueError):  # such as dates that Python does not have
+        values = [Entry(str(column.type), "a path as text is expected")] * len(column)
+    return _entries(values, f"{name} row", first)
 
 
 def unlimited_csv() -> None:
@@ -152,14 +156,15 @@ def _entry(value: Any, where: str) -> Entry:
     if len(value) > LONGEST:
         return Entry(_shown(value), f"{where}: {len(value)} characters, which is too long for a path")
     if "\0" in value:
-        return Entry(value, f"{where}: the path holds a NUL character, which no file's name has")
+        return Entry(_shown(value), f"{where}: the path holds a NUL character, which no file's name has")
     try:
         os.fsencode(value)
     except UnicodeError:
-        shown = value.encode("utf-8", "backslashreplace").decode()
-        return Entry(shown, f"{where}: the path holds half a character, which no file's name has")
+        return Entry(_shown(value), f"{where}: the path holds half a character, which no file's name has")
     return Entry(value)
 
 
 def _shown(text: str) -> str:
+    """Return the beginning of a text that is no path, so that it can be written: whole characters alone."""
+    text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= SHOWN else text[:SHOWN] + "..."

@@ -1,6 +1,7 @@
 """Rows on disk while a run goes on: what `datmos score --resume` finds after a run was stopped."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -48,7 +49,8 @@ class Partial:
                         file.write(_encoded(identity, row))
 
     def __enter__(self) -> "Partial":
-        self._file = self.path.open("ab+")
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._file = os.fdopen(os.open(self.path, flags, 0o666), "ab+")
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -6,6 +6,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from datmos.sharing.demo.limits import Limits
+from datmos.sharing.demo.uploads import Uploads
+
 HOSTS = ["127.0.0.1", "localhost"]
 API = "/gradio_api/"
 # Gradio has more: some fetch addresses, some write files, some go round the queue
@@ -25,9 +28,9 @@ class Guard:
     A browser names the page in the header Origin; programs such as curl send none.
     """
 
-    def __init__(self, app: ASGIApp, upload: int) -> None:
-        """Stand before ``app``; ``upload`` is the most that one request may bring, in bytes."""
-        self._app, self._upload = app, upload
+    def __init__(self, app: ASGIApp, limits: Limits, uploads: Uploads) -> None:
+        """Stand before ``app``."""
+        self._app, self._limits, self._uploads = app, limits, uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
@@ -45,7 +48,7 @@ class Guard:
             )
         if path.startswith(API) and not path.removeprefix(API).startswith(ROUTES):
             return PlainTextResponse(f"{path} is no part of this demo. Open {own} in a browser.", 404)
-        return self._measure(headers, self._upload if path == f"{API}upload" else 0)
+        return self._measure(headers, self._limits.upload if path == f"{API}upload" else 0)
 
     def _measure(self, headers: Headers, upload: int) -> PlainTextResponse | None:
         if "transfer-encoding" in headers:
@@ -53,14 +56,16 @@ class Guard:
         length = int(headers.get("content-length", 0))  # the server has checked that it is a number
         if length > upload + OVERHEAD:
             return PlainTextResponse(
-                f"The request has {length / 1e6:.1f} MB; an upload of at most {self._upload / 1e6:g} MB is "
+                f"The request has {length / 1e6:.1f} MB; an upload of at most {self._limits.upload / 1e6:g} MB is "
                 "expected. Cut the file, or score it in the terminal with `datmos score`.",
                 413,
             )
+        if upload and self._uploads.size() + length > self._limits.kept:
+            return PlainTextResponse("There are too many uploads here. Try again in some minutes.", 503)
         return None
 
 
-def guards(upload: int) -> list[Middleware]:
+def guards(limits: Limits, uploads: Uploads) -> list[Middleware]:
     """Return what stands before the application.
 
     The names of this machine are the only ones in the header Host: a page elsewhere that makes its own name mean
@@ -68,5 +73,5 @@ def guards(upload: int) -> list[Middleware]:
     """
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False),
-        Middleware(Guard, upload=upload),
+        Middleware(Guard, limits=limits, uploads=uploads),
     ]

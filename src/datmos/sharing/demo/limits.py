@@ -27,6 +27,7 @@ class Limits(NamedTuple):
     """How much a visitor gets."""
 
     upload: int = 100_000_000  # bytes
+    kept: int = 2_000_000_000  # bytes of all uploads that are there
     audio: float = 600.0  # seconds
     work: float = 120.0  # seconds, from the start of a request to its result
     at_once: int = 2  # requests in work

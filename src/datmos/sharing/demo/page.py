@@ -2,11 +2,13 @@
 
 import html
 import os
+import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 from datmos.audio.unusable import UnusableAudioError
-from datmos.core.errors import DatmosError
+from datmos.core.errors import DatmosError, printable_lines
 from datmos.report.markdown import code, plain, sentence
 from datmos.scoring.extras import needs
 from datmos.scoring.score import Score
@@ -50,6 +52,9 @@ def make_page(scorer: Scorer, uploads: Uploads, limits: Limits = LIMITS) -> Any:
             # Gradio shows it as HTML
             reason = html.escape(f"{name}: {error}")
             raise gradio.Error(reason, duration=None, print_exception=False) from None
+        except Exception:
+            print(printable_lines(traceback.format_exc()), file=sys.stderr)  # it may hold the name of an upload
+            raise gradio.Error("This page has failed; its terminal says why.", print_exception=False) from None
         heard = scorer.model.windowing.sample_rate / 2
         time = draw_time(score.windows, scorer.aspects, scorer.scale, picture, heard)
         return draw_aspects(score.mean, score.std, scorer.scale), _write_notes(name, score), time

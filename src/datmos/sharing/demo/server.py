@@ -56,7 +56,7 @@ def serving(scorer: Scorer, port: int | None = None, limits: Limits = LIMITS) ->
                 footer_links=[],
                 enable_monitoring=False,
                 max_file_size=limits.upload,
-                app_kwargs={"middleware": guards(limits.upload)},
+                app_kwargs={"middleware": guards(limits, uploads)},
                 theme=gradio.themes.Default(font=FONTS, font_mono=["monospace"]),
             )
         except OSError as error:

@@ -14,6 +14,7 @@ from threading import Event, Lock, Thread
 from datmos.audio.unusable import UnusableAudioError
 
 PREFIX = "datmos-demo-"
+MARK = ".datmos-demo"  # a file in it: other folders of such a name are somebody's
 YOUNG = 60.0  # seconds: a folder may belong to a demo that is just starting
 FORGOTTEN = 1800.0  # seconds after which an upload that nobody asked to score is removed
 SWEEP = 60.0  # seconds from one look to the next
@@ -55,8 +56,21 @@ class Uploads:
         """Remove files that have been there for ``age`` seconds, such as those of uploads that broke off."""
         for path in self.folder.rglob("*"):
             with suppress(OSError), self._lock:  # it may be gone by now
-                if path.is_file() and path not in self._users and time.time() - path.stat().st_mtime >= age:
+                if (
+                    path.is_file()
+                    and path.name != MARK
+                    and path not in self._users
+                    and time.time() - path.stat().st_mtime >= age
+                ):
                     path.unlink()
+
+    def size(self) -> int:
+        """Return how many bytes all uploads have."""
+        total = 0
+        for path in self.folder.rglob("*"):
+            with suppress(OSError):
+                total += path.lstat().st_size
+        return total
 
 
 @contextmanager
@@ -67,7 +81,9 @@ def uploads_folder() -> Iterator[Uploads]:
     """
     remove_leftovers(YOUNG)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    uploads, ended = Uploads(folder), Event()
+    (folder / MARK).touch()
+    (folder / "uploads").mkdir(0o700)
+    uploads, ended = Uploads(folder / "uploads"), Event()
     with _locked(folder):
         Thread(target=_keep_clean, args=(uploads, ended), daemon=True).start()
         try:
@@ -82,7 +98,8 @@ def remove_leftovers(age: float) -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):  # locked: its demo is running; or gone by now
             facts = folder.lstat()
-            if facts.st_uid == os.getuid() and time.time() - facts.st_mtime >= age:
+            ours = facts.st_uid == os.getuid() and (folder / MARK).is_file()
+            if ours and time.time() - facts.st_mtime >= age:
                 with _locked(folder):
                     shutil.rmtree(folder, ignore_errors=True)
 
