@@ -23,7 +23,8 @@ from datmos.audio.unusable import UnusableAudioError, reasons
 
 TOLERANCE = 0.1  # seconds that a header may promise too much: encoders fill up their last frame
 MOST_FILES = 1000  # that one process decodes: whatever decoders leak is gone with it
-START = "import sys; sys.path[:] = {path!r}; from datmos.audio.decoder_process import serve; serve{arguments}"
+SERVE = "datmos.audio.decoder_process.serve"  # named, not imported: decoders are loaded where they run alone
+START = "import pkgutil, sys; sys.path[:] = {path!r}; pkgutil.resolve_name({serve!r})(*{arguments!r})"
 ALONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # threads take address space, and have nothing to do
 
 
@@ -106,7 +107,7 @@ class _Decoder:
 
     def __init__(self) -> None:
         self._connection, theirs = Pipe()
-        code = START.format(path=sys.path, arguments=(theirs.fileno(), limits.MEMORY, limits.DECODING))
+        code = START.format(path=sys.path, serve=SERVE, arguments=(theirs.fileno(), limits.MEMORY, limits.DECODING))
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", code], stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
