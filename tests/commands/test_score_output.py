@@ -90,6 +90,45 @@ def test_a_clip_with_a_name_of_datmos_own_stays(
     assert sorted(path.name for path in Path().iterdir()) == sorted([name, "in"])
 
 
+@pytest.mark.parametrize("instead", ["link", "folder", "nothing"])
+def test_what_is_put_in_the_place_of_the_folder_is_not_written_to(
+    instead: str,
+    model: LoudnessModel,
+    clips: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("out").mkdir()
+    Path("private").mkdir()
+    Path("private/a.csv").write_text("precious")
+    Path("private/.a.csv.lock").write_text("precious")
+    add = command.Partial.add
+
+    def swap(self: command.Partial, file: str, row: Any) -> None:
+        add(self, file, row)
+        if file.endswith("2.wav"):
+            Path("out").rename("moved")
+            if instead == "link":
+                Path("out").symlink_to("private")
+            elif instead == "folder":
+                Path("private").rename("out")
+
+    monkeypatch.setattr(command.Partial, "add", swap)
+    assert datmos("in", "--output", "out/a.csv") == 1
+    assert "its folder was moved or replaced" in capsys.readouterr().err
+    private = Path("out" if instead == "folder" else "private")
+    assert {path.name: path.read_text() for path in private.iterdir()} == dict.fromkeys(
+        ["a.csv", ".a.csv.lock"], "precious"
+    )
+    if instead != "nothing":
+        Path("out").rename("aside")
+    Path("moved").rename("out")
+    monkeypatch.setattr(command.Partial, "add", add)
+    assert datmos("in", "--output", "out/a.csv", "--resume") == 1  # one clip is no audio
+    assert "3 of 4 clips were scored before" in capsys.readouterr().err
+    assert len(pd.read_csv("out/a.csv")) == 4
+
+
 @pytest.mark.parametrize("name", ["a.csv.partial", ".a.csv.lock"])
 def test_a_second_name_of_a_file_is_not_written_through(
     name: str, model: LoudnessModel, clips: list[str], capsys: pytest.CaptureFixture[str]

@@ -7,8 +7,8 @@ import re
 import socket
 import stat
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from datmos.core.errors import DatmosError, printable
@@ -102,27 +102,37 @@ def check_apart(output: Path, read: Iterable[str | Path], model: Path | None) ->
 
 
 @contextmanager
-def locked(path: Path, lock: Path) -> Iterator[None]:
+def locked(path: Path, lock: Path) -> Iterator[Callable[[], None]]:
     """Keep other runs from an output while this one writes it.
 
     The lock is the operating system's and ends with the process, however that ends; ``lock`` is the file that
-    carries it, with the owner's process number in it for the other run's message.
+    carries it, with the owner's process number in it for the other run's message. Gives a function that raises if
+    the lock is no longer there: then somebody has put another folder, or a link to one, in the place of its folder.
 
     Args:
         path: the output.
         lock: a name of its own beside it.
 
     Raises:
-        DatmosError: another run has it, or the file is not datmos' own.
+        DatmosError: another run has it, or the file is not datmos' own; see also above.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     number = _acquire(path, lock)
+
+    def check() -> None:
+        if not _is_at(number, lock):
+            raise DatmosError(
+                f"{path}: its folder was moved or replaced since this run began. Nothing was written to the new "
+                "one; what was scored is in the old one. Move it back, and go on with --resume."
+            )
+
     try:
         os.ftruncate(number, 0)
         os.write(number, f"{os.getpid()} {socket.gethostname()}".encode())
-        yield
+        yield check
     finally:
-        lock.unlink(missing_ok=True)
+        if _is_at(number, lock):
+            lock.unlink(missing_ok=True)
         os.close(number)
 
 
@@ -146,10 +156,16 @@ def _acquire(path: Path, lock: Path) -> int:
             os.close(number)
             raise _taken(path, owner) if isinstance(error, BlockingIOError) else error from None
         # the owner before may have removed the file between our opening and locking it
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(number), lock.stat()):
-                return number
+        if _is_at(number, lock):
+            return number
         os.close(number)
+
+
+def _is_at(number: int, lock: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(number), lock.lstat())
+    except OSError:
+        return False
 
 
 def _taken(path: Path, owner: str) -> DatmosError:

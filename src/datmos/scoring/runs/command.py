@@ -50,12 +50,13 @@ def score_to_file(options: Options, kind: str, output: Path, resume: bool) -> bo
     """Write a file of rows, whole or not at all; returns whether a clip failed.
 
     Raises:
-        DatmosError: the output is no file, is one of the clips or lists, or another run writes it; or one was
-            stopped that is not to be resumed. Else see `find_clips` and `datmos.scoring.scorer.load`.
+        DatmosError: the output is no file, or one of the clips or lists; another run writes it; its folder is moved
+            meanwhile; or a run was stopped that is not to be resumed. Else see `find_clips` and
+            `datmos.scoring.scorer.load`.
     """
     output = output_file(output)
     partial, lock = Partial(output), output.with_name(f".{output.name}.lock")
-    with locked(output, lock):  # before the model is loaded, which takes a while
+    with locked(output, lock) as check_place:  # before the model is loaded, which takes a while
         if partial.path.exists() and not resume:
             raise DatmosError(
                 f"{partial.path}: left by a run that was stopped. --resume goes on with it; or delete it to start "
@@ -76,6 +77,7 @@ def score_to_file(options: Options, kind: str, output: Path, resume: bool) -> bo
                 partial.add(file, row)
             tally = Tally(options.minima)
             given = (partial.read(file) | {"path": clip.name} for file, clip in zip(files, clips, strict=True))
+            check_place()
             write_rows(output, kind, (row for row in given if tally.passes(row)), layout)
         partial.path.unlink(missing_ok=True)
     tally.report()

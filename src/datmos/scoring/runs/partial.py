@@ -54,9 +54,10 @@ class Partial:
         return self
 
     def __exit__(self, *error: object) -> None:
+        empty = not self._file.seek(0, 2)
         self._file.close()
-        if not self.path.stat().st_size:  # nothing in it that could be gone on with
-            self.path.unlink()
+        if empty:  # nothing in it that could be gone on with
+            self.path.unlink(missing_ok=True)
 
     def add(self, identity: str, row: Row) -> None:
         """Write a row, at once."""
