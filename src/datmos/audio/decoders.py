@@ -12,7 +12,7 @@ from io import FileIO
 from multiprocessing import Pipe
 from multiprocessing.reduction import send_handle
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -62,16 +62,9 @@ class Sound:
             yield samples.view(np.float32).reshape(-1, self.channels)
 
 
-class OpenedSound(NamedTuple):
-    """A sound, and the file that it is in."""
-
-    sound: Sound
-    facts: FileFacts
-
-
 @contextmanager
-def open_sound(path: Path) -> Iterator[OpenedSound]:
-    """Open a file by its content.
+def open_sound(path: Path) -> Iterator[tuple[Sound, FileFacts]]:
+    """Open a file by its content; gives its sound, and the facts of the file.
 
     Raises:
         UnusableAudioError: not a readable file, outside the limits, or too much for the decoder; whatever is raised
@@ -80,7 +73,7 @@ def open_sound(path: Path) -> Iterator[OpenedSound]:
     with open_audio(path) as (file, facts), reasons():
         decoder = _take()
         try:
-            yield OpenedSound(Sound(decoder, file, path.name), facts)
+            yield Sound(decoder, file, path.name), facts
         finally:
             decoder.put_away()
 

@@ -75,6 +75,11 @@ def own_file(path: Path) -> Path:
     return path
 
 
+def partial_of(output: Path) -> Path:
+    """Return where the rows of an output are until all are there."""
+    return output.with_name(f"{output.name}.partial")
+
+
 def check_apart(output: Path, read: Iterable[str | Path], model: Path | None) -> None:
     """Refuse an output if writing it would touch what a run reads.
 
@@ -91,13 +96,13 @@ def check_apart(output: Path, read: Iterable[str | Path], model: Path | None) ->
     for path in map(Path, map(os.path.realpath, read)):
         if path == there:
             raise DatmosError(f"--output {output}: is what is to be scored, or a list of it; name another file")
-        own = path.name == f"{there.name}.partial" or path.name.startswith(f".{there.name}.")
-        if own and path.parent == there.parent:
+        hidden = path.parent == there.parent and path.name.startswith(f".{there.name}.")  # the lock, and unfinished
+        if hidden or path == partial_of(there):
             raise DatmosError(
                 f"--output {output}: {path} is what is to be scored, or a list of it, and datmos needs that name "
                 "for a file of its own. Name another output."
             )
-    if model is not None and output.resolve().is_relative_to(model.resolve()):
+    if model is not None and there.is_relative_to(model.resolve()):
         raise DatmosError(f"--output {output}: lies in the folder of the model, {model}; name a file elsewhere")
 
 

@@ -17,12 +17,12 @@ from datmos.core.errors import DatmosError, printable
 from datmos.core.paths import local_model
 from datmos.scoring.runs.inputs import ListedClip, by_file, find_clips
 from datmos.scoring.runs.options import Options, check_aspects, hop_of, score_clips
-from datmos.scoring.runs.partial import Partial, partial_of
+from datmos.scoring.runs.partial import Partial
 from datmos.scoring.runs.real_sound import warning_of
 from datmos.scoring.runs.rows import CsvLines, Layout, Row, json_line, write_rows
 from datmos.scoring.runs.tally import Tally
 from datmos.scoring.scorer import Scorer, load
-from datmos.scoring.user_outputs import check_apart, locked, output_file
+from datmos.scoring.user_outputs import check_apart, locked, output_file, partial_of
 
 
 def score_to_stdout(options: Options, kind: str) -> bool:

@@ -9,12 +9,7 @@ from datmos.core.files import replacing
 from datmos.scoring.runs.inputs import ListedClip
 from datmos.scoring.runs.previous_rows import FILE, current_rows
 from datmos.scoring.runs.rows import Layout, Row, json_line
-from datmos.scoring.user_outputs import own_file
-
-
-def partial_of(output: Path) -> Path:
-    """Where the rows of an output are until all are there."""
-    return output.with_name(f"{output.name}.partial")
+from datmos.scoring.user_outputs import own_file, partial_of
 
 
 class Partial:
