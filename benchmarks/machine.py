@@ -1,10 +1,12 @@
 """What the benchmarks of speed measure of the machine."""
 
+import os
+import re
 import resource
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -17,6 +19,17 @@ def peak_memory() -> float:
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**30  # bytes on macOS
+
+
+def session_memory(session: int) -> float:
+    """Memory of all processes of a session (GiB), without mapped files (Linux)."""
+    total = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if os.getsid(int(folder.name)) == session:
+                found = re.findall(r"Rss(?:Anon|Shmem):\s+(\d+)", (folder / "status").read_text())
+                total += sum(int(kilobytes) for kilobytes in found)
+    return total / 2**20
 
 
 @contextmanager

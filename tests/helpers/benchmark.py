@@ -1,6 +1,7 @@
 """Scripts of benchmarks/ as modules, so that tests can call their functions."""
 
 import importlib.util
+import sys
 from types import ModuleType
 
 from helpers.places import REPOSITORY
@@ -12,5 +13,9 @@ def load_benchmark(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(REPOSITORY / "benchmarks"))  # they import one another
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(REPOSITORY / "benchmarks"))
     return module

@@ -13,14 +13,16 @@ from torch import Tensor
 import datmos.training.adversary
 import datmos.training.checkpoint
 import datmos.training.loop
+import datmos.training.train
+from datmos.heads.interface import HeadOptions
 from datmos.heads.model_files import make_models
 from datmos.heads.predict import predict_clips
 from datmos.params.schema import Params
 from datmos.training.checkpoint import FOLDER
 from datmos.training.kept_weights import BestEpoch, MeanOfLast
 from datmos.training.loop import Trained, clip_gradients, rank_correlation, shuffled
-from datmos.training.train import Member, describe, train_members
-from helpers.made_up_task import World, params, study_of
+from datmos.training.train import Member, describe, group_size, train_members
+from helpers.made_up_task import DIMENSION, FRAMES, World, params, study_of
 from helpers.places import REPOSITORY
 
 PRESET = REPOSITORY / "presets" / "rivals.yaml"
@@ -142,6 +144,41 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(
     for found, expected in zip(resumed, whole, strict=True):
         assert_the_same(found, expected, 0)
     assert list(FOLDER.iterdir()) == []
+
+
+def test_members_whose_batches_are_large_are_trained_in_groups(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = params({"one": EVERY["dat_source"]}, epochs=2, learning_rate=1e-4)
+    seeds, counts = [5, 6, 5, 6, 7], [2, 3, 4, 4, 3]
+    together = train(world, settings, "one", seeds, counts)
+    monkeypatch.setattr(datmos.training.train, "GROUP_BYTES", 2 * 16 * 4 * DIMENSION * FRAMES)
+    save, saved = datmos.training.checkpoint.save_checkpoint, []
+
+    def save_and_die(path: Path, epoch: int, tensors: Any) -> None:
+        save(path, epoch, tensors)
+        saved.append((path, epoch))
+        if len(saved) == 3:  # the first epoch of the second group
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(datmos.training.checkpoint, "save_checkpoint", save_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        train(world, settings, "one", seeds, counts)
+    capsys.readouterr()
+    grouped = train(world, settings, "one", seeds, counts)
+    assert [epoch for _, epoch in saved] == [1, 2, 1, 2, 1, 2]
+    assert "training one (5 to 5 of 5)" in capsys.readouterr().err
+    assert list(FOLDER.iterdir()) == []
+    for whole, own in zip(together, grouped, strict=True):  # whose classifiers are padded to the group's domains
+        assert_the_same(whole, own, 1e-5)
+
+
+def test_groups_bound_what_is_read_at_once() -> None:
+    paper = HeadOptions(1920, 499, 3, ("A",), (1.0, 10.0), 0.3)
+    assert group_size(paper, "frames", 64) == 5
+    assert group_size(paper, "layers", 64) == 1
+    assert group_size(paper, "layers", 4096) == 1
+    assert group_size(paper, "statistics", 64) > 1000
 
 
 def test_after_a_damaged_checkpoint_a_training_ends_with_the_same_bytes(

@@ -123,6 +123,8 @@ class Training:
     def run(self, description: str) -> list[Trained]:
         """Train all epochs, from the last checkpoint if there is one, with a progress bar.
 
+        The last checkpoint stays: `Resumable.remove` of ``state`` is for when nothing of it can be needed any more.
+
         Raises:
             DatmosError: a loss is not finite, or a checkpoint can't be written or read.
         """
@@ -148,11 +150,7 @@ class Training:
             spread = error_spread(self._validate()[2] - self.validation.scores)
             self.kept.weights["head.spread"] = spread.to(self.device)
         epochs = self.kept.epoch.tolist()
-        trained = [
-            Trained(member_state(self.kept.weights, m), self.curves.table(m), e) for m, e in enumerate(epochs)
-        ]
-        self.state.remove()
-        return trained
+        return [Trained(member_state(self.kept.weights, m), self.curves.table(m), e) for m, e in enumerate(epochs)]
 
     def _step(self, places: Tensor) -> Tensor:
         """Train on the batch at ``places`` (M, B); returns sums over its clips for the curves, (M, columns)."""

@@ -22,6 +22,8 @@ from datmos.training.domain_labels import match_domains, of_members
 from datmos.training.loop import Split, Trained, Training
 from datmos.training.settings import StrategyParams, TrainParams
 
+GROUP_BYTES = 5 * 2**28  # of all batches that members read at the same time: five of the paper's seeds
+
 
 class Study(NamedTuple):
     """What all strategies of a run learn from, and how."""
@@ -110,7 +112,7 @@ def head_options(study: Study, strategy: StrategyParams) -> HeadOptions:
 
 
 def train_members(study: Study, name: str, strategy: StrategyParams, members: Sequence[Member]) -> list[Trained]:
-    """Train a strategy once for every member, all at the same time.
+    """Train a strategy once for every member: all at the same time, or in groups where their batches are large.
 
     A training that was killed goes on after its last finished epoch, and ends with the same bytes.
 
@@ -120,19 +122,38 @@ def train_members(study: Study, name: str, strategy: StrategyParams, members: Se
     training, validation = select_split(study, "train"), select_split(study, "valid")
     labels = [match_domains(study.manifest, member.domains, strategy) for member in members]
     train, reads = strategy.train_with(study.train), find(HEADS, strategy.head).reads
-    session = Training(
-        [member.seed for member in members],
-        study.store,
-        training,
-        validation,
-        of_members(labels),
-        head_options(study, strategy),
-        channel_statistics(study.store, training.rows, reads) if train.standardise else None,
-        strategy,
-        train,
-        pick_device(),
-    )
-    return session.run(f"training {name}")
+    options = head_options(study, strategy)
+    statistics = channel_statistics(study.store, training.rows, reads) if train.standardise else None
+    size = group_size(options, reads, train.batch_size)
+    trained: list[Trained] = []
+    states = []  # each group's last epoch: what is killed in a later group does not train an earlier one again
+    for start in range(0, len(members), size):
+        group = slice(start, start + size)
+        session = Training(
+            [member.seed for member in members[group]],
+            study.store,
+            training,
+            validation,
+            of_members(labels[group]),
+            options,
+            statistics,
+            strategy,
+            train,
+            pick_device(),
+        )
+        of_all = f" ({start + 1} to {min(start + size, len(members))} of {len(members)})"
+        trained += session.run(f"training {name}{of_all if size < len(members) else ''}")
+        states.append(session.state)
+    for state in states:
+        state.remove()
+    return trained
+
+
+def group_size(options: HeadOptions, reads: Reads, batch_size: int) -> int:
+    """Return how many members are trained at the same time: each reads a batch of its own, in float32."""
+    frames = options.dimension * options.frames
+    values = {"statistics": 2 * options.dimension, "frames": frames, "layers": options.layers * frames}
+    return max(1, GROUP_BYTES // (4 * values[reads] * batch_size))
 
 
 def select_split(study: Study, split: str) -> Split:
