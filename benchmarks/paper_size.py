@@ -34,7 +34,7 @@ from machine import session_memory
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from datmos.core.files import file_digest, write_metrics, write_parquet
+from datmos.core.files import file_digest, write_csv, write_metrics, write_parquet
 from datmos.core.registry import find
 from datmos.core.seeding import derive_seed
 from datmos.core.statistics import time_statistics
@@ -248,7 +248,7 @@ def full_run(params: dict[str, Any], stage: Stage, run: Run) -> float:
     return seconds * (fewer if stage.name == "granularity" else 1)
 
 
-def least_on_h100(params: dict[str, Any], stage: Stage) -> float | None:
+def least_on_h100(params: dict[str, Any], stage: Stage) -> int | None:
     """Seconds that operations and bytes of a training take on an H100 at least; None if it does not read frames."""
     if stage.name not in ("train", "granularity"):
         return None
@@ -264,7 +264,7 @@ def least_on_h100(params: dict[str, Any], stage: Stage) -> float | None:
         (predicted.mean.sum() + predicted.covariance.sum()).backward()
     passes = preset()["train"]["epochs"] * HAD["train"] * members
     operations, moved = counter.get_total_flops() * passes, BYTES * DIMENSION * FRAMES * passes
-    return max(operations / H100["operations"], moved / H100["bytes"])
+    return round(max(operations / H100["operations"], moved / H100["bytes"]))
 
 
 def main() -> None:
@@ -274,29 +274,30 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[], help="stages, or instances as train@multigauss")
     parser.add_argument("--quick", action="store_true", help="less of what is alike")
     parser.add_argument("--epochs", type=int, default=1, help="of heads that read frames")
+    parser.add_argument("--out", type=Path, help="CSV to write, a row a stage")
     parser.add_argument("--kill", action="store_true", help="kill every stage once, too")
     options = parser.parse_args()
     project = options.folder.resolve()
     project.mkdir(parents=True, exist_ok=True)
     params = make_project(project, options.lists.resolve(), options.epochs, options.quick)
-    print(
-        "stage                            seconds    GiB  MiB written   all epochs, h   H100 at least, s   killed"
-    )
-    moments, same = random.Random(0), True
+    moments, rows = random.Random(0), []
     for stage in chosen_stages(params, options.only):
         run = measure(project, stage)
-        written = sum(path.stat().st_size for path in output_files(project, stage)) / 2**20
-        least = least_on_h100(params, stage)
-        killed = ""
+        row = {
+            "stage": str(stage),
+            "seconds": round(run.seconds, 1),
+            "gib": round(run.memory, 2),
+            "mib_written": round(sum(path.stat().st_size for path in output_files(project, stage)) / 2**20, 1),
+            "full_run_hours": round(full_run(params, stage, run) / 3600, 2),
+            "least_h100_seconds": least_on_h100(params, stage),
+        }
         if options.kill:
-            survived = survives(project, stage, run.seconds, moments)
-            killed, same = "same bytes" if survived else "OTHER BYTES", same and survived
-        print(
-            f"{stage!s:30} {run.seconds:9.1f} {run.memory:6.2f} {written:12.1f} "
-            f"{full_run(params, stage, run) / 3600:15.2f} {'' if least is None else f'{least:.0f}':>18}   {killed}",
-            flush=True,
-        )
-    sys.exit(int(not same))
+            row["same_after_a_kill"] = survives(project, stage, run.seconds, moments)
+        rows.append(row)
+        print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+        if options.out is not None:
+            write_csv(options.out, pd.DataFrame(rows))
+    sys.exit(int(not all(row.get("same_after_a_kill", True) for row in rows)))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from datmos.core.clips import natural_clips
 from datmos.core.errors import run_stage
 from datmos.core.files import remove_all_but, write_json, write_metrics
 from datmos.core.paths import DETAILS, GRANULARITY, MANIFEST, METRICS, PREDICTIONS, REFERENCES, H
-from datmos.core.predictions import read_h
 from datmos.evaluation.metrics import system_scores, validation_error
 from datmos.evaluation.probes import probe_seeds
 from datmos.params.schema import load_params
@@ -28,7 +27,7 @@ def main() -> None:
     metrics = write_results(DETAILS, predictions, manifest, aspects, rivals)
     validation = {name: validation_error(rows, manifest, aspects) for name, rows in predictions.items()}
     natural = natural_clips(manifest)
-    probed = {name: (read_h(H / f"{name}.npz"), natural, aspects) for name in rivals.trained}
+    probed = {name: (H / f"{name}.npz", natural, aspects) for name in rivals.trained}
     ablations = {name: pd.read_parquet(GRANULARITY / f"{name}.parquet") for name in params.granularity.strategies}
     granularity = {name: score_granularity(rows, manifest, aspects) for name, rows in ablations.items()}
     write_metrics(DETAILS / "validation.json", validation)

@@ -54,6 +54,7 @@ def test_h_is_read_as_it_was_written_in_half_precision(tmp_path: Path) -> None:
         write_h(tmp_path / f"{name}.npz", h)
     found = read_h(tmp_path / "one.npz")
     assert list(found) == [2, 7]
+    assert list(read_h(tmp_path / "one.npz", 1)) == [2]
     np.testing.assert_allclose(found[7], 0.1, rtol=1e-3)
     assert found[2].tolist() == [[65504, -65504], [0, 1], [2, 3]]  # the largest that fits
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "other.npz").read_bytes()

@@ -1,9 +1,12 @@
 """Probes: what is planted in h is read, what is not there is not."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from datmos.core.predictions import read_h, write_h
 from datmos.evaluation.probes import probe, probe_seeds
 
 SOURCES = ("a", "b", "c")
@@ -77,13 +80,13 @@ def test_small_and_single_sources() -> None:
     assert np.isnan(list(probe(noise(one)[:1], one.iloc[:1], ["PQ"]).values())).all()
 
 
-def test_seeds() -> None:
+def test_the_first_seeds_are_probed(tmp_path: Path) -> None:
     clips = natural_clips(20)
     clips["CE"] = 5.0
-    h = {3: noise(clips), 1: noise(clips, 2)}
-    found = probe_seeds(h, clips, ["PQ", "CE"])
-    assert str(found) == str(probe_seeds(dict(reversed(h.items())), clips, ["PQ", "CE"]))
-    expected = [probe(h[seed], clips, ["PQ"])["domain_accuracy_linear"] for seed in (1, 3)]
+    write_h(tmp_path / "h.npz", {width: noise(clips, width) for width in (30, 3, 1, 2)})
+    found = probe_seeds(tmp_path / "h.npz", clips, ["PQ", "CE"])
+    h = read_h(tmp_path / "h.npz")
+    expected = [probe(h[seed], clips, ["PQ"])["domain_accuracy_linear"] for seed in (1, 2, 3)]
     assert found["domain_accuracy_linear"]["seeds"] == expected
     assert found["domain_accuracy_linear"]["mean"] == pytest.approx(np.mean(expected))
     assert found["chance"]["mean"] == pytest.approx(1 / 3)

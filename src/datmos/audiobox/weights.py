@@ -14,6 +14,7 @@ from datmos.audiobox.encoder_configs import check_family
 from datmos.audiobox.model import Shape
 from datmos.audiobox.model_files import Recipe, check_fit, plain_config
 from datmos.core.errors import DatmosError, first_line
+from datmos.core.hub import HubError, hub_commit, hub_file
 from datmos.core.tensors import check_complete, read_tensors
 from datmos.core.untrusted import read_object
 
@@ -49,17 +50,17 @@ def load_start(name: str, revision: str | None, aspects: Sequence[str], mlp_laye
     from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
     from transformers.utils import logging
 
-    source = {} if Path(name).is_dir() else {"revision": _pinned(name, revision)}
     level = logging.get_verbosity()
     logging.set_verbosity_error()  # else it reports that the mask of pretraining is not read
     try:
+        source = {} if Path(name).is_dir() else {"revision": hub_commit(name, _pinned(name, revision))}
         config = AutoConfig.from_pretrained(name, **source)
         extractor = AutoFeatureExtractor.from_pretrained(name, **source)
         check_family(config.model_type, type(extractor).__name__)
         encoder, loaded = AutoModel.from_pretrained(
             name, config=plain_config(config), dtype=torch.float32, output_loading_info=True, **source
         )
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, HubError) as error:
         raise DatmosError(_explain(name, revision, error)) from None
     finally:
         logging.set_verbosity(level)
@@ -184,12 +185,9 @@ def _hub_file(name: str, revision: str | None, file: str) -> Path:
         if not path.is_file():
             raise DatmosError(f"{path}: no such file; a folder with config.json and model.safetensors is expected")
         return path
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
     try:
-        return Path(hf_hub_download(name, file, revision=_pinned(name, revision)))
-    except (OSError, ValueError, HfHubHTTPError, HFValidationError) as error:
+        return hub_file(name, file, _pinned(name, revision))
+    except HubError as error:
         raise DatmosError(_explain(name, revision, error)) from None
 
 
@@ -207,7 +205,7 @@ def _explain(name: str, revision: str | None, error: Exception) -> str:
     if Path(name).is_dir():
         return f"the folder '{name}' holds no audio encoder of transformers ({reason})"
     return (
-        f"'{name}' (revision {revision}) can't be loaded from the hub ({reason}). Check the name and the "
-        "connection, or use a local folder: on a machine with a connection run "
+        f"'{name}' (revision {revision}) can't be had from the Hugging Face hub: {reason} You can also use a local "
+        "folder: on a machine with a connection run "
         f"`hf download {name} --revision {revision} --local-dir FOLDER`, copy FOLDER here and name it instead"
     )

@@ -82,7 +82,7 @@ def write_h(path: Path, h_of_seeds: Mapping[int, np.ndarray]) -> None:
         np.savez(file, allow_pickle=False, **arrays)
 
 
-def read_h(path: Path) -> dict[int, np.ndarray]:
-    """Read what `write_h` wrote, float32, the seeds ascending."""
+def read_h(path: Path, seeds: int | None = None) -> dict[int, np.ndarray]:
+    """Read what `write_h` wrote of the first ``seeds`` (None: of all), float32, the seeds ascending."""
     with np.load(path, allow_pickle=False) as arrays:
-        return {seed: arrays[str(seed)].astype(np.float32) for seed in sorted(map(int, arrays))}
+        return {seed: arrays[str(seed)].astype(np.float32) for seed in sorted(map(int, arrays))[:seeds]}

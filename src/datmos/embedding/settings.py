@@ -12,7 +12,9 @@ ENCODERS = {  # a new kind is a class (see `datmos.embedding.encoders.interface.
     "distillmos": "datmos.embedding.encoders.distillmos.DistillmosEncoder",
     "transformers": "datmos.embedding.encoders.huggingface.TransformersEncoder",
     "torchaudio": "datmos.embedding.encoders.torchaudio_pipelines.TorchaudioEncoder",
+    "aisfx": "datmos.embedding.encoders.aisfx.AisfxEncoder",
 }
+ONE_MODEL = ("distillmos", "aisfx")  # kinds that are one model, which comes with a Python package
 EXAMPLES = {"transformers": "facebook/wav2vec2-xls-r-2b", "torchaudio": "WAV2VEC2_XLSR_2B"}  # of encoder.model
 
 
@@ -29,10 +31,10 @@ class EncoderParams(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.kind == "distillmos":
+        if self.kind in ONE_MODEL:
             given = [name for name in ("model", "revision") if getattr(self, name) is not None]
             if given:
-                raise ValueError(f"kind distillmos is one model: set {given[0]} to null")
+                raise ValueError(f"kind {self.kind} is one model: set {given[0]} to null")
         elif self.model is None:
             example = f", for example {EXAMPLES[self.kind]}" if self.kind in EXAMPLES else ""
             raise ValueError(f"kind {self.kind} needs model{example}")

@@ -4,7 +4,8 @@ The adversary of a training run says what *it* could not find; a probe is fitted
 of it. A domain that a linear probe can't read but a non-linear one can is hidden, not gone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 from threadpoolctl import threadpool_limits
 
+from datmos.core.predictions import read_h
 from datmos.core.seeding import derive_seed
 from datmos.evaluation.metrics import summarise_seeds
 
@@ -68,14 +70,12 @@ def probe(h: np.ndarray, clips: pd.DataFrame, aspects: Sequence[str]) -> dict[st
     return found
 
 
-def probe_seeds(
-    h_of_seeds: Mapping[int, np.ndarray], clips: pd.DataFrame, aspects: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    """`probe` the h of the first `PROBED` seeds.
+def probe_seeds(file: Path, clips: pd.DataFrame, aspects: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`probe` the h of the first `PROBED` seeds in a file of `datmos.core.predictions.write_h`.
 
     Returns ``{metric: {"mean", "std", "seeds"}}``, the seeds ascending, and ``chance``: the largest source's share.
     """
-    found = [probe(h_of_seeds[seed], clips, aspects) for seed in sorted(h_of_seeds)[:PROBED]]
+    found = [probe(h, clips, aspects) for h in read_h(file, PROBED).values()]
     result: dict[str, dict[str, Any]] = {}
     for metric in found[0]:
         summary = summarise_seeds([one[metric] for one in found], float("nan"))

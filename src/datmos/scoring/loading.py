@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from datmos.core.errors import DatmosError, first_line, nearest
+from datmos.core.hub import HubError, hub_folder
 from datmos.core.paths import MODEL_FOLDERS, MODELS, local_model, local_models
 from datmos.core.untrusted import read_object
 from datmos.scoring.audiobox import load_finetuned, load_meta
@@ -105,14 +106,10 @@ def find_folder(source: str | Path, revision: str | None = None) -> Path:
 
 
 def _download(name: str, revision: str | None) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=["*.json", "*.safetensors"]))
-    except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        return hub_folder(name, ["*.json", "*.safetensors"], revision)
+    except HubError as error:
         raise DatmosError(
-            f"'{name}' is no folder here, and can't be had from the Hugging Face hub ({reason}). Check the name "
-            "and the connection, or give a folder."
+            f"'{name}' is no folder here, and can't be had from the Hugging Face hub: {error} You can also give a "
+            "folder."
         ) from None

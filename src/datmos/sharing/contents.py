@@ -9,6 +9,7 @@ WEIGHTS = {  # of frozen encoders: where they come from
     "distillmos": "they come with the Python package distillmos",
     "transformers": "they are downloaded from the Hugging Face hub",
     "torchaudio": "torchaudio downloads them",
+    "aisfx": "they come with the Python package aisfx (`pip install --no-deps aisfx==0.1.2`)",
 }
 
 

@@ -144,6 +144,7 @@ def train_members(study: Study, name: str, strategy: StrategyParams, members: Se
         of_all = f" ({start + 1} to {min(start + size, len(members))} of {len(members)})"
         trained += session.run(f"training {name}{of_all if size < len(members) else ''}")
         states.append(session.state)
+        del session  # on a GPU, its embeddings make room for those of the next group
     for state in states:
         state.remove()
     return trained

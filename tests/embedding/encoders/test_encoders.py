@@ -59,7 +59,7 @@ def encode(encoder: Encoder, clips: torch.Tensor) -> list[torch.Tensor]:
 
 
 def test_every_kind_is_among_the_families() -> None:
-    assert set(ENCODERS) == {"transformers", "torchaudio", "distillmos"}
+    assert set(ENCODERS) == {"transformers", "torchaudio", "distillmos", "aisfx"}  # the last: test_aisfx.py
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from datmos.core.errors import DatmosError
 from datmos.core.files import file_digest
+from datmos.core.hub import HubError, hub_commit
 from datmos.core.tensors import check_complete
 from datmos.embedding.encoders.interface import describe_encoder, pick_dtype, resolve_layers
 from datmos.embedding.encoders.onednn import use_onednn
@@ -48,9 +49,10 @@ class TransformersEncoder:
                 "hub model needs its revision pinned. Set encoder.revision to a commit hash or tag."
             )
         try:
+            self._revision = None if self._local else hub_commit(params.model, params.revision)
             self._config = AutoConfig.from_pretrained(params.model, **self._source())
             self._extractor = AutoFeatureExtractor.from_pretrained(params.model, **self._source())
-        except (OSError, ValueError, ImportError) as error:
+        except (OSError, ValueError, ImportError, HubError) as error:
             raise DatmosError(self._explain(error)) from None
         self._device, self._dtype = device, pick_dtype(params.dtype, device)
         self._blocks: int = self._config.num_hidden_layers
@@ -62,7 +64,7 @@ class TransformersEncoder:
         self.hop = _hop(self._config, self._extractor)
         self.identity = describe_encoder(
             name=Path(params.model).name if self._local else params.model,
-            revision=_digest(Path(params.model)) if self._local else self._commit(),
+            revision=self._revision or _digest(Path(params.model)),
             dtype=self._dtype,
         )
         self._model: Any = None
@@ -171,11 +173,7 @@ class TransformersEncoder:
 
     def _source(self) -> dict[str, Any]:
         trust = {"trust_remote_code": self._params.trust_remote_code}
-        return trust if self._local else trust | {"revision": self._params.revision}
-
-    def _commit(self) -> str:
-        """The commit that a tag or branch stands for now."""
-        return getattr(self._config, "_commit_hash", None) or str(self._params.revision)
+        return trust if self._local else trust | {"revision": self._revision}
 
     def _explain(self, error: Exception) -> str:
         model, revision = self._name, self._params.revision
@@ -185,8 +183,8 @@ class TransformersEncoder:
         if self._local:
             return f"encoder.model: the folder '{model}' holds no audio encoder of transformers ({reason})"
         return (
-            f"encoder.model: '{model}' (revision {revision}) can't be loaded from the hub ({reason}). "
-            "Check the name and the connection, or use a local folder: on a machine with a connection run "
+            f"encoder.model: '{model}' (revision {revision}) can't be had from the Hugging Face hub: {reason} "
+            "You can also use a local folder: on a machine with a connection run "
             f"`hf download {model} --revision {revision} --local-dir FOLDER`, copy FOLDER here and set "
             "encoder.model=FOLDER"
         )
