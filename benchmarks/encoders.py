@@ -28,7 +28,7 @@ from datmos.core.processes import ALONE
 from datmos.core.seeding import derive_seed
 from datmos.core.store import EmbeddingStore
 from datmos.datasets.manifest import build_manifest
-from datmos.datasets.ratings import read_ratings
+from datmos.datasets.ratings import read_ratings_file
 from datmos.embedding.clip_encoder import plan_work
 from datmos.embedding.embed import choose_encoder, embed_clips
 from datmos.embedding.settings import EncoderParams
@@ -71,24 +71,26 @@ def predict(params: Params, manifest: pd.DataFrame, store: EmbeddingStore) -> di
     return found | {name: every_seed.groupby("clip_id")[aspect].mean().loc[wanted].to_numpy()}
 
 
-def measures(predicted: np.ndarray, actual: np.ndarray, systems: list[np.ndarray]) -> np.ndarray:
-    """SRCC over the clips of ``systems``, each an array of places, and the mean of those within a system."""
-    places = np.concatenate(systems)
-    within = [spearmanr(predicted[own], actual[own]).statistic for own in systems]
-    return np.array([spearmanr(predicted[places], actual[places]).statistic, np.mean(within)])
-
-
 def compare(ours: np.ndarray, first: np.ndarray, actual: np.ndarray, names: np.ndarray) -> np.ndarray:
     """Measures of ours, difference from the first's, and the ends of its interval: (4, measures)."""
     systems = [np.flatnonzero(names == name) for name in np.unique(names)]
+    both = np.stack([ours, first], axis=1)
+    within = np.array([srcc(both[own], actual[own]) for own in systems])  # (systems, 2)
+
+    def measures(drawn: np.ndarray) -> np.ndarray:
+        places = np.concatenate([systems[number] for number in drawn])
+        return np.array([srcc(both[places], actual[places]), within[drawn].mean(axis=0)])  # (measures, 2)
+
     generator = np.random.default_rng(derive_seed("encoders"))
-    differences = []
-    for _ in range(DRAWS):
-        drawn = [systems[place] for place in generator.integers(len(systems), size=len(systems))]
-        differences.append(measures(ours, actual, drawn) - measures(first, actual, drawn))
-    own = measures(ours, actual, systems)
-    ends = np.quantile(differences, [0.025, 0.975], axis=0)
-    return np.array([own, own - measures(first, actual, systems), *ends])
+    draws = generator.integers(len(systems), size=(DRAWS, len(systems)))
+    differences = [-np.diff(measures(drawn)).squeeze(1) for drawn in draws]
+    whole = measures(np.arange(len(systems)))
+    return np.array([whole[:, 0], whole[:, 0] - whole[:, 1], *np.quantile(differences, [0.025, 0.975], axis=0)])
+
+
+def srcc(predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
+    """Spearman's correlation of each column of predictions (N, columns) with ratings (N,)."""
+    return np.array([spearmanr(column, actual).statistic for column in predicted.T])
 
 
 def main() -> None:
@@ -110,7 +112,7 @@ def main() -> None:
     raw["strategies"] = {name: own for name, own in raw["strategies"].items() if not own.get("spare")}
     params = Params.model_validate(raw)
     audio: AudioParams = params.audio
-    ratings = read_ratings(options.root, [options.aspect])
+    ratings = read_ratings_file(options.root, [options.aspect])
     manifest, excluded = build_manifest(ratings, options.root, audio, params.data.max_excluded)
     evaluated = manifest[manifest["split"] == "eval"]
     actual, systems = evaluated[options.aspect].to_numpy(np.float64), evaluated["system"].to_numpy()
