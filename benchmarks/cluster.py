@@ -4,9 +4,8 @@
     python benchmarks/cluster.py --rows 2000
 
 The cluster is on this machine: a head without cores, and two nodes with one core each, all of them processes of
-their own. The list names short files again and again, so that the rows are many and the computing is little. Head
-and encoder are the pipeline's, with random weights of the head. A node is killed (SIGKILL to all its processes)
-when a tenth of the shards is done, and another takes its place.
+their own. Rows are many and computing is little: 24 short files again and again, and a tiny encoder. A node is
+killed (SIGKILL to all its processes) when a tenth of the shards is done, and another takes its place.
 """
 
 import argparse
@@ -28,19 +27,19 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from datmos.scoring.runs.command import score_to_file
 from datmos.scoring.runs.options import Options
-from helpers.finished_run import write_models
+from helpers.loudness import RATE, sound
+from helpers.trained import train
 
-FILES, RATE = 50, 16_000
+FILES, MODEL = 24, "data/models/plain"
 
 
 def make_inputs(folder: Path, rows: int) -> None:
-    """Write models, files, and a list that names one file that is not there."""
-    write_models(folder / "model", "statistics")
-    for number in range(FILES - 1):
-        sound = np.random.default_rng(number).normal(0, 0.1, RATE // 4 * (1 + number % 4))
-        soundfile.write(folder / f"{number}.flac", sound, RATE)
-    names = [f"{row * 7 % FILES}.flac" for row in range(rows)]
-    pq.write_table(pa.table({"path": names}), folder / "list.parquet")
+    """Train a model, and write files and a list that names them, and one that is not there, again and again."""
+    train(folder)
+    names = [f"{number:02}.wav" for number in range(FILES)]
+    for number, name in enumerate(names[1:]):
+        soundfile.write(folder / name, sound(np.random.default_rng(number), 0.3), RATE)
+    pq.write_table(pa.table({"path": [names[row % FILES] for row in range(rows)]}), folder / "list.parquet")
 
 
 def wait_for(process: subprocess.Popen[bytes], output: Path, shards: int) -> None:
@@ -65,7 +64,7 @@ def main() -> None:
         started = time.perf_counter()
         process = subprocess.Popen(
             [
-                sys.executable, "-m", "datmos.commands.main", "score", "list.parquet", "--model", "model",
+                sys.executable, "-m", "datmos.commands.main", "score", "list.parquet", "--model", MODEL, "--trust",
                 "--device", "cpu", "--ray", cluster.address, "--actors", "2",
                 "--shard-clips", str(options.shard_clips), "--output", "shards",
             ],
@@ -80,7 +79,7 @@ def main() -> None:
         cluster.shutdown()
         found = pd.read_parquet(folder / "shards")
         asked = Options(
-            [str(folder / "list.parquet")], str(folder / "model"), None, False, "cpu", {}, False, None, None, None
+            [str(folder / "list.parquet")], str(folder / MODEL), None, True, "cpu", {}, False, None, None, None
         )
         started = time.perf_counter()
         score_to_file(asked, "parquet", folder / "whole.parquet", resume=False)

@@ -93,6 +93,12 @@ def srcc(predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
     return np.array([spearmanr(column, actual).statistic for column in predicted.T])
 
 
+def short(text: str) -> str:
+    """Name an encoder without the place of its folder: "whisper 2" of transformers:/some/whisper:2."""
+    kind, *rest = text.split(":")
+    return " ".join([Path(rest[0]).name, *rest[1:]]) if rest else kind
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path)
@@ -124,8 +130,10 @@ def main() -> None:
     for text, predictions in found.items():
         for name, own in predictions.items():
             for measure, values in zip(MEASURES, compare(own, first[name], actual, systems).T, strict=True):
-                of = {"encoder": text.replace(":", " "), "predictor": name, "measure": measure}
-                rows.append(of | dict(zip(("srcc", "difference", "low", "high"), values.round(3), strict=True)))
+                of = {"encoder": short(text), "predictor": name, "measure": measure}
+                rows.append(
+                    of | dict(zip(("srcc", "difference", "low", "high"), values.round(3) + 0.0, strict=True))
+                )
     table = pd.DataFrame(rows)
     print(table.to_string())
     if options.out is not None:

@@ -6,8 +6,8 @@
 FOLDER holds the published lists (docs/reproduce-the-paper.md). The clips are theirs, as many as the paper had audio
 for, and PAM's. The embeddings are made up: 1920 x 499, half precision, 13 GB, with a weak signal of source and
 scores in them. The settings are those of presets/paper.yaml without fine-tuning, which reads audio. Heads that read
-frames are trained for one epoch, others in full. `--quick` leaves out the strategies that take what `multigauss`
-takes, and all but two of the seeds of the ablation.
+frames are trained for one epoch, others in full. `--quick` leaves out strategies that take what another takes, and
+all but two of the seeds of the ablation.
 
 A stage's script runs as DVC runs it. Its memory is that of all its processes without mapped files. `--kill` kills
 it (SIGKILL) at a random moment of a second run; a third must then end with the same bytes.
@@ -51,7 +51,10 @@ DIMENSION, FRAMES = 1920, 499  # of XLS-R 2B and 10 s
 HAD = {"train": 2544, "valid": 232}  # clips that the paper had audio for
 BASES = 32  # noises that clips are made of: a new one for each clip would take most of the time
 H100 = {"operations": 989e12, "bytes": 3.35e12}  # a second, in bfloat16, by its data sheet
-SAME = ("multigauss_l2", "multigauss_high_dropout", "multigauss_dat_source", "multigauss_dat_random", "qamro")
+SAME = (  # as multigauss, as baseline
+    "multigauss_l2", "multigauss_high_dropout", "multigauss_dat_source", "multigauss_dat_random", "qamro",
+    "dat_source", "dat_kmeans", "dat_random", "dat_multi", "erased",
+)  # fmt: skip
 BYTES = 16  # of a value: read in half, written and read in float32, then written once and read twice in bfloat16
 STAGES = (
     "domains", "reference", "train", "granularity", "evaluate", "set_evaluate", "figures", "report",
