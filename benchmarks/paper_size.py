@@ -1,6 +1,6 @@
 """What every stage after `embed` needs at the size of the paper's run: time, memory, disk, and a kill.
 
-    python benchmarks/paper_size.py --lists FOLDER --quick                # 2 CPU cores: about an hour
+    python benchmarks/paper_size.py --lists FOLDER --quick                # 2 CPU cores: 80 minutes
     python benchmarks/paper_size.py --lists FOLDER --quick --only domains train@baseline evaluate --kill
 
 FOLDER holds the published lists (docs/reproduce-the-paper.md). The clips are theirs, as many as the paper had audio
