@@ -20,7 +20,6 @@ import yaml
 from scipy.stats import spearmanr
 
 from datmos.ablations.trial import train_trials
-from datmos.audio.settings import AudioParams
 from datmos.core.device import pick_device
 from datmos.core.errors import run_stage
 from datmos.core.files import write_csv
@@ -117,9 +116,8 @@ def main() -> None:
     raw["audio"]["clip_seconds"] = options.seconds
     raw["strategies"] = {name: own for name, own in raw["strategies"].items() if not own.get("spare")}
     params = Params.model_validate(raw)
-    audio: AudioParams = params.audio
     ratings = read_ratings_file(options.root, [options.aspect])
-    manifest, excluded = build_manifest(ratings, options.root, audio, params.data.max_excluded)
+    manifest, excluded = build_manifest(ratings, options.root, params.audio, params.data.max_excluded)
     evaluated = manifest[manifest["split"] == "eval"]
     actual, systems = evaluated[options.aspect].to_numpy(np.float64), evaluated["system"].to_numpy()
     print(

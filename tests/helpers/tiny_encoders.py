@@ -11,6 +11,7 @@ import transformers
 from torch import Tensor, nn
 from transformers import AutoModel
 
+from datmos.embedding.encoders.interface import Encoder
 from datmos.embedding.settings import EncoderParams
 
 BLOCKS, WIDTH = 3, 16
@@ -147,6 +148,13 @@ def encoder_params(**given: Any) -> EncoderParams:
         "trust_remote_code": False,
     }
     return EncoderParams(**(usual | given))
+
+
+@torch.inference_mode()
+def encode(encoder: Encoder, clips: Tensor) -> list[Tensor]:
+    """Embed waveforms (B, samples): (B, D, T) for each layer of the encoder."""
+    inputs = [encoder.prepare(clip) for clip in clips]
+    return encoder({name: torch.stack([each[name] for each in inputs]) for name in inputs[0]})
 
 
 def break_convolutions(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, factor: float = 1.0) -> None:

@@ -15,6 +15,7 @@ import datmos.embedding.encoders.aisfx as aisfx
 from datmos.core.errors import DatmosError
 from datmos.embedding.encoders.finder import find_encoder
 from datmos.embedding.encoders.interface import Encoder
+from helpers import tiny_encoders
 from helpers.tiny_encoders import encoder_params
 
 RATE = 44_100
@@ -25,10 +26,8 @@ def encoder_of(**given: Any) -> Encoder:
     return find_encoder(encoder_params(kind="aisfx", **given), None, torch.device("cpu"))
 
 
-@torch.inference_mode()
 def encode(encoder: Encoder, *clips: Tensor) -> Tensor:
-    inputs = torch.stack([encoder.prepare(clip)["spectrogram"] for clip in clips])
-    frames, pooled = encoder({"spectrogram": inputs})
+    frames, pooled = tiny_encoders.encode(encoder, torch.stack(clips))
     assert torch.equal(frames, pooled)
     return frames
 

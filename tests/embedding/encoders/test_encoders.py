@@ -16,7 +16,7 @@ from datmos.embedding.encoders.finder import find_encoder
 from datmos.embedding.encoders.interface import Encoder
 from datmos.embedding.settings import ENCODERS
 from helpers import tiny_encoders as tiny
-from helpers.tiny_encoders import BLOCKS, CONFIGS, WIDTH, checkpoint, encoder_params
+from helpers.tiny_encoders import BLOCKS, CONFIGS, WIDTH, checkpoint, encode, encoder_params
 
 CPU = torch.device("cpu")
 FAMILIES = [*CONFIGS, "mert", "torchaudio", "torchaudio-normalised", "distillmos"]
@@ -50,12 +50,6 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_modules: None) -> 
         return encoder
 
     return make_encoder
-
-
-@torch.inference_mode()
-def encode(encoder: Encoder, clips: torch.Tensor) -> list[torch.Tensor]:
-    inputs = [encoder.prepare(clip) for clip in clips]
-    return encoder({name: torch.stack([each[name] for each in inputs]) for name in inputs[0]})
 
 
 def test_every_kind_is_among_the_families() -> None:

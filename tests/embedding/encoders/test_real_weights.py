@@ -13,7 +13,7 @@ from datmos.embedding.encoders.finder import find_encoder
 from datmos.embedding.encoders.interface import Encoder
 from helpers.places import SHARED
 from helpers.real_whisper import BLOCKS, WIDTH, weights_file, whisper_folder
-from helpers.tiny_encoders import encoder_params
+from helpers.tiny_encoders import encode, encoder_params
 
 RATE = 16_000
 WEIGHTS = weights_file()
@@ -41,12 +41,6 @@ def encoder_of(folder: Path, pooled: int | None = None, **given: object) -> Enco
     encoder = find_encoder(encoder_params(model=str(folder), **given), pooled, torch.device("cpu"))
     encoder.load()
     return encoder
-
-
-@torch.inference_mode()
-def encode(encoder: Encoder, clips: Tensor) -> list[Tensor]:
-    inputs = [encoder.prepare(clip) for clip in clips]
-    return encoder({name: torch.stack([own[name] for own in inputs]) for name in inputs[0]})
 
 
 def sweep(seconds: float) -> Tensor:
