@@ -1,6 +1,6 @@
 """`datmos score --ray` on a cluster of two workers, one of which is killed: the rows of a run without Ray.
 
-    python benchmarks/cluster.py                     # 100,000 rows: about 25 minutes on 2 CPU cores
+    python benchmarks/cluster.py                     # 100,000 rows: 11 minutes on 2 CPU cores
     python benchmarks/cluster.py --rows 2000
 
 The cluster is on this machine: a head without cores, and two nodes with one core each, all of them processes of

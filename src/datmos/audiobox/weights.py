@@ -14,7 +14,7 @@ from datmos.audiobox.encoder_configs import check_family
 from datmos.audiobox.model import Shape
 from datmos.audiobox.model_files import Recipe, check_fit, plain_config
 from datmos.core.errors import DatmosError, first_line
-from datmos.core.hub import HubError, hub_commit, hub_file
+from datmos.core.hub import HubError, hub_commit, hub_file, why_not_loaded
 from datmos.core.tensors import check_complete, read_tensors
 from datmos.core.untrusted import read_object
 
@@ -61,7 +61,7 @@ def load_start(name: str, revision: str | None, aspects: Sequence[str], mlp_laye
             name, config=plain_config(config), dtype=torch.float32, output_loading_info=True, **source
         )
     except (OSError, ValueError, ImportError, HubError) as error:
-        raise DatmosError(_explain(name, revision, error)) from None
+        raise DatmosError(why_not_loaded(name, revision, error, "name it instead")) from None
     finally:
         logging.set_verbosity(level)
     check_complete(name, loaded, "encoder." if config.is_encoder_decoder else "")
@@ -188,7 +188,7 @@ def _hub_file(name: str, revision: str | None, file: str) -> Path:
     try:
         return hub_file(name, file, _pinned(name, revision))
     except HubError as error:
-        raise DatmosError(_explain(name, revision, error)) from None
+        raise DatmosError(why_not_loaded(name, revision, error, "name it instead")) from None
 
 
 def _pinned(name: str, revision: str | None) -> str:
@@ -198,14 +198,3 @@ def _pinned(name: str, revision: str | None) -> str:
             "pinned. Set finetune.revision (finetune.published.<name>.revision) to a commit hash or tag."
         )
     return revision
-
-
-def _explain(name: str, revision: str | None, error: Exception) -> str:
-    reason = first_line(error)
-    if Path(name).is_dir():
-        return f"the folder '{name}' holds no audio encoder of transformers ({reason})"
-    return (
-        f"'{name}' (revision {revision}) can't be had from the Hugging Face hub: {reason} You can also use a local "
-        "folder: on a machine with a connection run "
-        f"`hf download {name} --revision {revision} --local-dir FOLDER`, copy FOLDER here and name it instead"
-    )

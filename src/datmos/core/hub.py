@@ -44,6 +44,25 @@ def hub_commit(name: str, revision: str | None) -> str:
     return hub_file(name, "config.json", revision).parent.name  # .../snapshots/<commit>/config.json
 
 
+def why_not_loaded(name: str, revision: str | None, error: Exception, instead: str) -> str:
+    """Return why an encoder of transformers can't be had.
+
+    Args:
+        name: owner/name on the hub, or a local folder.
+        revision: commit, tag or branch.
+        error: what loading it raised.
+        instead: what to do with a folder that was downloaded on another machine.
+    """
+    reason = first_line(error)
+    if Path(name).is_dir():
+        return f"the folder '{name}' holds no audio encoder of transformers ({reason})"
+    return (
+        f"'{name}' (revision {revision}) can't be had from the Hugging Face hub: {reason.rstrip('.')}. You can "
+        "also use a local folder: on a machine with a connection run "
+        f"`hf download {name} --revision {revision} --local-dir FOLDER`, copy FOLDER here and {instead}"
+    )
+
+
 @contextmanager
 def _explaining(name: str, revision: str | None) -> Iterator[None]:
     from huggingface_hub import errors

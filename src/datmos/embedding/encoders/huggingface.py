@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from datmos.core.errors import DatmosError
 from datmos.core.files import file_digest
-from datmos.core.hub import HubError, hub_commit
+from datmos.core.hub import HubError, hub_commit, why_not_loaded
 from datmos.core.tensors import check_complete
 from datmos.embedding.encoders.interface import describe_encoder, pick_dtype, resolve_layers
 from datmos.embedding.encoders.onednn import use_onednn
@@ -176,18 +176,10 @@ class TransformersEncoder:
         return trust if self._local else trust | {"revision": self._revision}
 
     def _explain(self, error: Exception) -> str:
-        model, revision = self._name, self._params.revision
-        reason = str(error).strip().splitlines()[0]
         if "trust_remote_code" in str(error):
-            return f"encoder.model: '{model}' brings its own code, which would run on this machine. {CONSENT}"
-        if self._local:
-            return f"encoder.model: the folder '{model}' holds no audio encoder of transformers ({reason})"
-        return (
-            f"encoder.model: '{model}' (revision {revision}) can't be had from the Hugging Face hub: {reason} "
-            "You can also use a local folder: on a machine with a connection run "
-            f"`hf download {model} --revision {revision} --local-dir FOLDER`, copy FOLDER here and set "
-            "encoder.model=FOLDER"
-        )
+            return f"encoder.model: '{self._name}' brings its own code, which would run on this machine. {CONSENT}"
+        reason = why_not_loaded(self._name, self._params.revision, error, "set encoder.model=FOLDER")
+        return f"encoder.model: {reason}"
 
 
 def _find_stack(model: nn.Module, blocks: int) -> Any:
