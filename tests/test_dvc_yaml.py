@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from datmos.core.paths import OUTPUTS
 from datmos.domains.settings import RULES
 from datmos.params.schema import Params
 from helpers.imports import CHECKS_ONLY, SOURCE, closure_of, package_of
@@ -63,6 +64,19 @@ def cached_path(out: str | dict[str, Any]) -> str | None:
     """The path of an output that DVC keeps in its cache, with some name in place of variables; None of others."""
     path, options = (out, {}) if isinstance(out, str) else next(iter(out.items()))
     return None if options.get("cache") is False else re.sub(r"\$\{.*?\}", "some", path)
+
+
+def test_the_library_knows_the_folders_that_stages_write() -> None:
+    """Or a user's own clips could lie in one."""
+    written = [
+        Path(out if isinstance(out, str) else next(iter(out)))
+        for stage in PIPELINE["stages"]
+        for kind in ("outs", "metrics", "plots")
+        for out in body(stage).get(kind, [])
+    ]
+    inside = {path: [known for known in OUTPUTS if path.is_relative_to(known)] for path in written}
+    assert [path for path, known in inside.items() if not known and not path.suffix] == []
+    assert {known for found in inside.values() for known in found} == set(OUTPUTS)
 
 
 def test_no_name_reaches_a_shell() -> None:

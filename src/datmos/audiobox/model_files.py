@@ -13,6 +13,7 @@ from datmos.audiobox.encoder_configs import check_configs
 from datmos.audiobox.model import AudioboxModel, Shape
 from datmos.core.errors import DatmosError, first_line
 from datmos.core.files import write_json
+from datmos.core.paths import weights_file
 from datmos.core.tensors import TensorKind, kinds_of, read_tensors, save_tensors
 from datmos.core.untrusted import Finite, Text, Untrusted, checked, read_object
 
@@ -115,7 +116,7 @@ def _expected(recipe: Recipe) -> dict[str, TensorKind]:
 def save_models(
     folder: Path, recipe: Recipe, details: Mapping[str, Any], weights: Mapping[int, Mapping[str, Tensor]]
 ) -> None:
-    """Write ``config.json`` and one ``seed_<n>.safetensors`` for every seed into an existing folder."""
+    """Write ``config.json`` and a file of weights for every seed into an existing folder."""
     config = json.loads(recipe.config.to_json_string(use_diff=False))
     write_json(
         folder / "config.json",
@@ -128,7 +129,7 @@ def save_models(
         },
     )
     for seed, tensors in weights.items():
-        save_tensors(folder / f"seed_{seed}.safetensors", tensors)
+        save_tensors(weights_file(folder, seed), tensors)
 
 
 def load_recipe(folder: Path) -> tuple[Recipe, dict[str, Any]]:
@@ -159,7 +160,7 @@ def load_model(folder: Path, recipe: Recipe, seed: int) -> AudioboxModel:
     Raises:
         DatmosError: the file is missing, or is not what `save_models` writes.
     """
-    path = folder / f"seed_{seed}.safetensors"
+    path = weights_file(folder, seed)
     weights = read_tensors(path, _expected(recipe))
     if not bool((weights["target_std"] > 0).all()):
         raise DatmosError(f"{path}: target_std above 0 is expected")

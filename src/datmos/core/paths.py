@@ -22,6 +22,10 @@ SETS = Path("data/sets")
 EXPORTS = Path("data/exports")
 METRICS = Path("metrics")
 PLOTS = Path("plots")
+OUTPUTS = (  # folders that stages write
+    CORPUS, EMBEDDINGS, DOMAINS, FINETUNE_DOMAINS, MODELS, FINETUNED, CURVES, PREDICTIONS, H, REFERENCES,
+    GRANULARITY, DETAILS, SETS, METRICS, PLOTS,
+)  # fmt: skip
 MODEL_FOLDERS = (MODELS, FINETUNED)  # with a folder for each strategy
 
 
@@ -50,6 +54,11 @@ def find_models(project: Path, name: str) -> Path:
     if not known:
         raise DatmosError(f"no models in {MODELS} (looked in {project.resolve()}); run `dvc repro train` first")
     raise DatmosError(f"no models '{name}'{nearest(name, known)} Expected one of: {listing(known)}")
+
+
+def weights_file(folder: Path, seed: int | str) -> Path:
+    """Return where a folder of models has those of one seed."""
+    return folder / f"seed_{seed}.safetensors"
 
 
 def _named(name: str, project: Path) -> Path | None:

@@ -6,31 +6,9 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from datmos.core.aspects import check_aspect_names
-from datmos.core.paths import (
-    CORPUS,
-    CURVES,
-    DETAILS,
-    DOMAINS,
-    EMBEDDINGS,
-    FINETUNE_DOMAINS,
-    FINETUNED,
-    GRANULARITY,
-    MANIFEST,
-    METRICS,
-    MODELS,
-    PLOTS,
-    PREDICTIONS,
-    REFERENCES,
-    SETS,
-    H,
-)  # fmt: skip
+from datmos.core.paths import CORPUS, OUTPUTS
 from datmos.core.registry import one_of
 from datmos.core.settings import Count, Float, Int, Name, Section, Seed
-
-OUTPUTS = (
-    CORPUS, MANIFEST, EMBEDDINGS, DOMAINS, FINETUNE_DOMAINS, MODELS, FINETUNED, CURVES, PREDICTIONS, H, REFERENCES,
-    GRANULARITY, DETAILS, SETS,
-)  # fmt: skip
 
 # A new kind is a function, called with the root and data.aspects, that returns what
 # `datmos.datasets.ratings.read_ratings` does; and a line here.
@@ -54,9 +32,8 @@ def check_root(root: Path) -> None:
     """
     if root.parts[:1] and root.parts[0].startswith("~"):
         raise ValueError(f"root: {root}: ~ is not expanded here; write the whole path, such as {Path.home()}/clips")
-    outputs = [Path.cwd() / one for one in (*OUTPUTS, METRICS, PLOTS)]
     folder = (Path.cwd() / root).resolve()
-    for output in outputs:
+    for output in map(Path.cwd().joinpath, OUTPUTS):
         if folder in (output, *output.parents) or output in folder.parents:
             raise ValueError(
                 f"root: {root}: the pipeline writes {output.relative_to(Path.cwd())} there. Put the clips into a "

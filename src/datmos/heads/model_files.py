@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from datmos.core.files import write_json
+from datmos.core.paths import weights_file
 from datmos.core.registry import find, one_of
 from datmos.core.tensors import kinds_of, read_tensors, save_tensors
 from datmos.core.untrusted import Few, Finite, Size, Text, Untrusted, checked, read_object
@@ -76,10 +77,10 @@ def make_models(config: dict[str, Any], weights: Mapping[int, dict[str, Tensor]]
 
 
 def save_models(folder: Path, config: dict[str, Any], weights: Mapping[int, dict[str, Tensor]]) -> None:
-    """Write ``config.json`` and one ``seed_<n>.safetensors`` for every seed into an existing folder."""
+    """Write ``config.json`` and a file of weights for every seed into an existing folder."""
     write_json(folder / "config.json", config)
     for seed, tensors in weights.items():
-        save_tensors(folder / f"seed_{seed}.safetensors", tensors)
+        save_tensors(weights_file(folder, seed), tensors)
 
 
 def load_models(folder: Path) -> Models:
@@ -97,7 +98,6 @@ def load_models(folder: Path) -> Models:
         f"head.{name}": kind._replace(shape=kind.shape[1:]) for name, kind in kinds_of(head.state_dict()).items()
     }
     weights = {
-        int(seed): read_tensors(folder / f"seed_{seed}.safetensors", expected, ignored="classifier.")
-        for seed in known.seeds
+        int(seed): read_tensors(weights_file(folder, seed), expected, ignored="classifier.") for seed in known.seeds
     }
     return make_models(config, weights)

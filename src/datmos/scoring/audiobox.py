@@ -19,6 +19,7 @@ from datmos.audiobox.model_files import Recipe, load_model, load_recipe, load_we
 from datmos.audiobox.waveforms import collate
 from datmos.audiobox.weights import WINDOW, load_published
 from datmos.core.files import file_digest
+from datmos.core.paths import weights_file
 from datmos.core.predictions import mix
 from datmos.core.settings import Name
 from datmos.core.untrusted import Finite, Text, Untrusted, checked
@@ -121,7 +122,7 @@ def load_finetuned(folder: Path, device: torch.device, trust: Trust) -> Audiobox
     recipe, config = load_recipe(folder)
     known: FinetunedConfig = checked(FinetunedConfig, folder / "config.json", config)
     networks = [load_model(folder, recipe, seed) for seed in config["seeds"]]
-    files = [folder / "config.json", *sorted(folder / f"seed_{seed}.safetensors" for seed in config["seeds"])]
+    files = [folder / "config.json", *sorted(weights_file(folder, seed) for seed in config["seeds"])]
     low, high = known.scale
     return AudioboxWindows(
         known.strategy,

@@ -13,6 +13,7 @@ from datmos.audio.settings import AudioParams
 from datmos.audio.unusable import UnusableAudioError
 from datmos.core.device import mixed_precision
 from datmos.core.errors import DatmosError
+from datmos.core.paths import weights_file
 from datmos.core.predictions import mix
 from datmos.core.processes import ALONE
 from datmos.core.tensors import read_tensors
@@ -171,7 +172,7 @@ def version_of(folder: Path) -> str:
     config = read_object(folder / "config.json")
     used = {key: config[key] for key in ("kind", "head", "encoder", "aspects", "seeds")}
     digest = hashlib.sha256(json.dumps(used, sort_keys=True).encode())
-    for file in sorted([folder / FILE, *(folder / f"seed_{seed}.safetensors" for seed in config["seeds"])]):
+    for file in sorted([folder / FILE, *(weights_file(folder, seed) for seed in config["seeds"])]):
         digest.update(file.name.encode())
         tensors = read_tensors(file, ignored="classifier.")  # they score nothing; an exported folder has none
         for name in sorted(tensors):

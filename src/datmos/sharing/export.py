@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from datmos.core.errors import DatmosError
 from datmos.core.files import file_digest, replacing_folder, write_json, write_text
-from datmos.core.paths import find_models
+from datmos.core.paths import find_models, weights_file
 from datmos.core.untrusted import read_object
 from datmos.heads.familiarity import load_familiarity, save_familiarity
 from datmos.heads.model_files import Models, load_models, save_models
@@ -112,7 +112,7 @@ def _copy_finetuned(folder: Path, target: Path, wishes: Wishes, params: Mapping[
         option = "--onnx" if wishes.onnx else "--encoder"
         raise DatmosError(f"{option}: for heads on a frozen encoder; '{folder.name}' is a fine-tuned encoder")
     config = read_object(folder / CONFIG)
-    for path in (folder / CONFIG, *(folder / f"seed_{seed}.safetensors" for seed in config["seeds"])):
+    for path in (folder / CONFIG, *(weights_file(folder, seed) for seed in config["seeds"])):
         shutil.copyfile(path, target / path.name)
     return describe_finetuned(config, params.get("finetune", {}).get("encoder"))
 
