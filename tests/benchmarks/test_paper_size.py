@@ -1,6 +1,8 @@
 """The dress rehearsal: its stages are dvc.yaml's, its memory is that of all processes, and a kill is noticed."""
 
+import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +80,7 @@ def test_memory_is_that_of_all_processes(script: ModuleType) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         found = script.session_memory(process.pid)
-        subprocess.run(["pkill", "-s", str(process.pid)], check=True)
+        os.killpg(process.pid, signal.SIGKILL)
     assert 0.25 < found < 0.35
 
 

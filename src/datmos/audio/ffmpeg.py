@@ -28,6 +28,8 @@ CONTAINERS = (
 # of these, those whose headers tell the duration; of others FFmpeg guesses it from the size of the file
 TELLING = ("ape", "asf", "avi", "caf", "flv", "matroska", "mov", "mpc", "mpc8", "tak", "tta", "wv")
 OPTIONS = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "none"}
+# titles need not be UTF-8; PyAV 19 (Python 3.12 and newer) takes them as they are, and no longer has the option
+ANY_TITLES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 MOST_SAMPLES = 2**20  # of one frame: bounds what a damaged one can allocate
 
 
@@ -85,7 +87,7 @@ def open_with_ffmpeg(file: FileIO, name: str) -> Iterator[FfmpegSound]:
     """
     file.seek(0)
     try:
-        container = av.open(_Bytes(file, name), metadata_errors="replace", options=OPTIONS)
+        container = av.open(_Bytes(file, name), options=OPTIONS, **ANY_TITLES)
     except (av.FFmpegError, ValueError) as error:
         raise NotOpenedError(f"can't be decoded: {first_line(error)}") from None
     with container:

@@ -175,7 +175,7 @@ def channel_statistics(store: EmbeddingStore, rows: np.ndarray, reads: Reads) ->
 
     Over clips for statistics, (2 D,) each; over all frames of all clips for frames, (D,) each.
     """
-    total, squares, count = 0.0, 0.0, 0
+    total, squares, count = np.zeros(()), np.zeros(()), 0
     for batch in batched(rows, 16):
         if reads == "statistics":
             values = store.statistics[batch, :, np.newaxis].astype(np.float64)  # (B, 2 D, 1)
