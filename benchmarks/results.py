@@ -142,11 +142,12 @@ def _field(rows: pd.DataFrame) -> str:
 
 
 def _encoders(rows: pd.DataFrame) -> str:
-    measures = list(rows["measure"].unique())
+    measures, first = list(rows["measure"].unique()), rows["encoder"].iloc[0]  # others are compared with the first
     table = []
     for (predictor, encoder), own in rows.groupby(["predictor", "encoder"], sort=False):
         cells = [
-            f"{row.srcc:.2f}" + (f" ({row.difference:+.2f} [{row.low:+.2f}, {row.high:+.2f}])" if row.high else "")
+            f"{row.srcc:.2f}"
+            + ("" if encoder == first else f" ({row.difference:+.2f} [{row.low:+.2f}, {row.high:+.2f}])")
             for row in own.set_index("measure").loc[measures].itertuples()
         ]
         table.append([str(predictor), str(encoder), *cells])

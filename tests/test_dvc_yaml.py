@@ -62,14 +62,18 @@ def test_git_ignores_what_dvc_keeps_and_nothing_else_in_data() -> None:
 
 def cached_path(out: str | dict[str, Any]) -> str | None:
     """The path of an output that DVC keeps in its cache, with some name in place of variables; None of others."""
-    path, options = (out, {}) if isinstance(out, str) else next(iter(out.items()))
+    path, options = path_and_options(out)
     return None if options.get("cache") is False else re.sub(r"\$\{.*?\}", "some", path)
+
+
+def path_and_options(out: str | dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    return (out, {}) if isinstance(out, str) else next(iter(out.items()))
 
 
 def test_the_library_knows_the_folders_that_stages_write() -> None:
     """Or a user's own clips could lie in one."""
     written = [
-        Path(out if isinstance(out, str) else next(iter(out)))
+        Path(path_and_options(out)[0])
         for stage in PIPELINE["stages"]
         for kind in ("outs", "metrics", "plots")
         for out in body(stage).get(kind, [])
